@@ -1,0 +1,442 @@
+//! Carrying out commands.
+
+use std::path::{Path, PathBuf};
+
+use super::command::{Command, Dialog, Then, UnsavedAnswer};
+use super::notices::Severity;
+use super::{ActivityKind, App, Request, ViewRequest};
+use crate::document::{
+    self as edit, ClassRemoval, Document, EditError, Edited,
+};
+use crate::formats::{ExportKind, ExportRequest, SaveOptions};
+use crate::label::{ClassId, Classes, Rect, SegmentId};
+use crate::photo::Limits;
+use crate::worker::{DocumentId, JobKind};
+
+/// The sample photo, for a first start without a photo of one's own.
+const SAMPLE: &[u8] = include_bytes!("../../assets/samples/coffee.png");
+const SAMPLE_NAME: &str = "coffee.png";
+
+impl App {
+    /// Carry out a command. One that can do nothing now does nothing.
+    pub fn apply(&mut self, command: Command) {
+        if command.blocked(self).is_some() {
+            return;
+        }
+        match command {
+            Command::AskForPhoto => self.requests.push(Request::PickPhoto),
+            Command::AskForFolder => self.requests.push(Request::PickFolder),
+            Command::Open(path) => self.leave_then(Then::Open(path)),
+            Command::OpenSample => self.open_sample(),
+            Command::NextPhoto => self.open_neighbour(1),
+            Command::PreviousPhoto => self.open_neighbour(-1),
+            Command::Save => self.save(),
+            Command::AskForExport => self.dialog = Some(Dialog::Export),
+            Command::Export(kind, path) => self.export(kind, path),
+            Command::Quit => self.leave_then(Then::Quit),
+            Command::Unsaved(answer) => self.answer_unsaved(answer),
+
+            Command::Undo => self.undo(),
+            Command::Redo => self.redo(),
+
+            Command::Take(tool) => {
+                self.stroke_end();
+                self.tool = tool;
+            }
+            Command::PickClass(class) => self.pick_class(class),
+            Command::ResizeBrush(steps) => self.resize_brush(steps),
+
+            Command::Accept => self.accept_offer(),
+            Command::AcceptOne(index) => self.accept_one(index),
+            Command::Drop => self.drop_or_deselect(),
+            Command::NextCandidate => self.turn_candidate(1),
+            Command::PreviousCandidate => self.turn_candidate(-1),
+            Command::SegmentEverything => self.segment_everything(),
+            Command::CancelWork => self.cancel_work(),
+
+            Command::Select(ids) => self.select(ids),
+            Command::ToggleSelected(id) => self.toggle_selected(id),
+            Command::DeleteSelected => self.delete_selected(),
+            Command::MergeSelected => self.merge_selected(),
+            Command::SetLocked(id, locked) => {
+                let name = if locked { "Lock" } else { "Unlock" };
+                self.edit(name, |document| edit::set_locked(document, &[id], locked));
+            }
+            Command::SetHidden(id, hidden) => {
+                let name = if hidden { "Hide" } else { "Show" };
+                self.edit(name, |document| edit::set_hidden(document, &[id], hidden));
+            }
+            Command::SetClass(id, class) => {
+                self.edit("Change class", |document| {
+                    edit::set_segment_class(document, &[id], class)
+                });
+            }
+
+            Command::AddClass(name) => self.add_class(&name),
+            Command::RenameClass(id, name) => {
+                self.edit("Rename class", |document| edit::rename_class(document, id, &name));
+            }
+            Command::RecolorClass(id, color) => {
+                self.edit("Recolour class", |document| edit::recolor_class(document, id, color));
+            }
+            Command::DeleteClass(id) => self.delete_class(id),
+            Command::RemoveClass(id, removal) => self.remove_class(id, removal),
+
+            Command::Fit => self.view(ViewRequest::Fit),
+            Command::ActualSize => self.view(ViewRequest::ActualSize),
+            Command::ZoomIn => self.view(ViewRequest::Zoom(1.5)),
+            Command::ZoomOut => self.view(ViewRequest::Zoom(1.0 / 1.5)),
+            Command::ZoomToSegment => self.zoom_to_segment(),
+
+            Command::SetWindow(lo, hi) => self.set_window(lo, hi),
+            Command::SetTheme(theme) => self.settings.theme = theme,
+            Command::TogglePanel => self.settings.panel_open ^= true,
+            Command::ToggleFilmstrip => self.settings.filmstrip_open ^= true,
+            Command::ShowFirstSteps => self.first_steps = true,
+            Command::Show(dialog) => self.dialog = Some(dialog),
+            Command::CloseDialog => self.dialog = None,
+        }
+    }
+
+    fn view(&mut self, request: ViewRequest) {
+        self.requests.push(Request::View(request));
+    }
+
+    // ---- opening and leaving
+
+    /// Do `then`, unless unsaved work has to be dealt with first.
+    fn leave_then(&mut self, then: Then) {
+        self.stroke_end();
+        let dirty = self.open.as_ref().is_some_and(|open| open.is_dirty());
+        // A folder leaves the photo that is open alone, and so does the photo itself.
+        let leaves = match &then {
+            Then::Open(path) => !path.is_dir(),
+            Then::Quit => true,
+        };
+        if !dirty || !leaves {
+            self.go_on(then);
+        } else if self.settings.save_on_switch
+            && matches!(then, Then::Open(_))
+            && self.open.as_ref().is_some_and(|open| open.read_only.is_none())
+        {
+            self.after_save = Some(then);
+            self.save();
+        } else {
+            self.dialog = Some(Dialog::Unsaved(then));
+        }
+    }
+
+    /// Do what was to be done once nothing unsaved stood in its way.
+    pub(super) fn go_on(&mut self, then: Then) {
+        match then {
+            Then::Open(path) if path.is_dir() => self.scan(path),
+            Then::Open(path) => self.open_photo(path),
+            Then::Quit => self.requests.push(Request::Close),
+        }
+    }
+
+    fn answer_unsaved(&mut self, answer: UnsavedAnswer) {
+        let Some(Dialog::Unsaved(then)) = self.dialog.take() else { return };
+        match answer {
+            UnsavedAnswer::Stay => {}
+            UnsavedAnswer::Discard => {
+                if let Some(open) = &mut self.open {
+                    let kind = JobKind::DropJournal { photo_path: open.path.clone() };
+                    let revision = open.document().revision();
+                    open.history.mark_saved(revision);
+                    let document = open.id;
+                    self.start(document, kind, ActivityKind::Journal);
+                }
+                self.go_on(then);
+            }
+            UnsavedAnswer::Save => {
+                self.after_save = Some(then);
+                self.save();
+            }
+        }
+    }
+
+    fn scan(&mut self, folder: PathBuf) {
+        let kind = JobKind::Scan { folder: folder.clone() };
+        self.start(DocumentId(self.documents), kind, ActivityKind::Scan(folder));
+    }
+
+    fn open_photo(&mut self, path: PathBuf) {
+        self.documents += 1;
+        let limits = Limits::megapixels(self.settings.max_megapixels);
+        let defaults = self.folder_classes(&path);
+        let kind = JobKind::Open { path: path.clone(), defaults, limits };
+        self.start(DocumentId(self.documents), kind, ActivityKind::Open(path));
+    }
+
+    /// Classes for a photo without labels: those of the photo that is open, if it
+    /// lies in the same folder.
+    fn folder_classes(&self, path: &Path) -> Classes {
+        self.open
+            .as_ref()
+            .filter(|open| open.path.parent() == path.parent())
+            .map(|open| Classes::clone(open.document().classes()))
+            .unwrap_or_default()
+    }
+
+    fn open_neighbour(&mut self, by: isize) {
+        let current = self.activities.iter().rev().find_map(|activity| match &activity.kind {
+            ActivityKind::Open(path) => Some(path.clone()),
+            _ => None,
+        });
+        let current = current.or_else(|| self.open.as_ref().map(|open| open.path.clone()));
+        let (Some(folder), Some(current)) = (&self.folder, current) else { return };
+        match folder.neighbour(&current, by) {
+            Some(next) => {
+                let next = next.to_path_buf();
+                self.leave_then(Then::Open(next));
+            }
+            None if by > 0 => self.notices.say(Severity::Info, "This is the folder's last photo"),
+            None => self.notices.say(Severity::Info, "This is the folder's first photo"),
+        }
+    }
+
+    /// Open the sample from the user's data folder, where its labels may be saved.
+    fn open_sample(&mut self) {
+        match sample_file() {
+            Ok(path) => self.leave_then(Then::Open(path)),
+            Err(error) => self.notices.say(
+                Severity::Error,
+                format!("The sample photo could not be put in your data folder: {error}. Open a photo of your own"),
+            ),
+        }
+    }
+
+    // ---- saving
+
+    fn save(&mut self) {
+        self.stroke_end();
+        let options = SaveOptions { voc_palette: self.settings.voc_palette, ..SaveOptions::default() };
+        let Some(open) = &mut self.open else { return };
+        if open.read_only.is_some() || open.is_saving() {
+            return;
+        }
+        let kind = JobKind::Save {
+            photo_path: open.path.clone(),
+            edited: open.document().clone(),
+            options,
+        };
+        let document = open.id;
+        let job = self.start(document, kind, ActivityKind::Save);
+        if let Some(open) = &mut self.open {
+            open.saving = Some(job);
+        }
+    }
+
+    fn export(&mut self, kind: ExportKind, path: PathBuf) {
+        let Some(open) = &self.open else { return };
+        let job = JobKind::Export {
+            photo: open.photo.clone(),
+            edited: open.document().clone(),
+            request: ExportRequest { kind, path: path.clone() },
+        };
+        let document = open.id;
+        self.dialog = None;
+        self.start(document, job, ActivityKind::Export(path));
+    }
+
+    // ---- history
+
+    fn undo(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.is_painting()) {
+            self.stroke_cancel();
+        } else if !self.undo_prompt()
+            && let Some(open) = &mut self.open
+            && open.history.undo().is_some()
+        {
+            self.document_changed();
+        }
+    }
+
+    fn redo(&mut self) {
+        if let Some(open) = &mut self.open
+            && open.history.redo().is_some()
+        {
+            self.document_changed();
+        }
+    }
+
+    /// Make one edit one undo step; what cannot be done is said.
+    fn edit(
+        &mut self,
+        name: &'static str,
+        edit: impl FnOnce(&Document) -> Result<Edited, EditError>,
+    ) -> bool {
+        self.stroke_end();
+        let Some(open) = &self.open else { return false };
+        let result = edit(open.document()).map(|edited| (name, edited));
+        self.finish_edit(result)
+    }
+
+    pub(super) fn finish_edit(
+        &mut self,
+        result: Result<(&'static str, Edited), EditError>,
+    ) -> bool {
+        match result {
+            Ok((name, edited)) => {
+                if let Some(open) = &mut self.open {
+                    open.history.apply(name, edited.document);
+                }
+                self.document_changed();
+                true
+            }
+            Err(error) => {
+                self.notices.say(Severity::Warning, error.to_string());
+                false
+            }
+        }
+    }
+
+    // ---- segments
+
+    fn select(&mut self, ids: Vec<SegmentId>) {
+        if let Some(open) = &mut self.open {
+            open.selection = ids;
+            open.prune_selection();
+        }
+    }
+
+    fn toggle_selected(&mut self, id: SegmentId) {
+        if let Some(open) = &mut self.open {
+            match open.selection.iter().position(|&selected| selected == id) {
+                Some(at) => {
+                    open.selection.remove(at);
+                }
+                None => open.selection.push(id),
+            }
+            open.prune_selection();
+        }
+    }
+
+    fn selection(&self) -> Vec<SegmentId> {
+        self.open.as_ref().map(|open| open.selection.clone()).unwrap_or_default()
+    }
+
+    fn delete_selected(&mut self) {
+        let ids = self.selection();
+        if !ids.is_empty() {
+            self.edit("Delete segment", |document| edit::delete_segments(document, &ids));
+        } else {
+            self.undo_prompt();
+        }
+    }
+
+    fn merge_selected(&mut self) {
+        let ids = self.selection();
+        if self.edit("Merge segments", |document| edit::merge_segments(document, &ids)) {
+            self.select(vec![ids[0]]);
+        }
+    }
+
+    /// Esc: first what is offered goes away, then the selection.
+    fn drop_or_deselect(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        if open.is_painting() {
+            self.stroke_cancel();
+        } else if !open.prompting.is_empty() || open.prompting.has_offer() {
+            self.drop_offer();
+        } else {
+            open.selection.clear();
+        }
+    }
+
+    fn zoom_to_segment(&mut self) {
+        let Some(open) = &self.open else { return };
+        let offered = open.prompting.offer.as_ref().map(|offer| offer.chosen().mask.bounds());
+        let selected = open
+            .selection
+            .iter()
+            .filter_map(|&id| open.document().segment(id))
+            .map(|segment| segment.bounds)
+            .reduce(Rect::union);
+        if let Some(bounds) = selected.or(offered).filter(|bounds| !bounds.is_empty()) {
+            self.view(ViewRequest::Show(bounds));
+        }
+    }
+
+    // ---- classes
+
+    /// With segments selected in hand, a class labels them; it is the current one
+    /// from then on, and the next stroke begins a new segment of it.
+    fn pick_class(&mut self, class: ClassId) {
+        let Some(open) = &self.open else { return };
+        if class != crate::label::IGNORE && open.document().classes().get(class).is_none() {
+            return;
+        }
+        let ids = self.selection();
+        if self.tool == super::Tool::Select && !ids.is_empty() {
+            self.edit("Change class", |document| {
+                edit::set_segment_class(document, &ids, class)
+            });
+        } else {
+            self.select(Vec::new());
+        }
+        if class != crate::label::BACKGROUND {
+            self.current_class = class;
+        }
+    }
+
+    fn add_class(&mut self, name: &str) {
+        self.stroke_end();
+        let Some(open) = &self.open else { return };
+        match edit::add_class(open.document(), name) {
+            Ok((edited, id)) => {
+                if self.finish_edit(Ok(("Add class", edited))) {
+                    self.current_class = id;
+                    self.select(Vec::new());
+                }
+            }
+            Err(error) => self.notices.say(Severity::Warning, error.to_string()),
+        }
+    }
+
+    fn delete_class(&mut self, id: ClassId) {
+        let Some(open) = &self.open else { return };
+        if open.document().segments().iter().any(|segment| segment.class == id) {
+            self.dialog = Some(Dialog::DeleteClass(id));
+        } else {
+            self.remove_class(id, ClassRemoval::DeleteSegments);
+        }
+    }
+
+    fn remove_class(&mut self, id: ClassId, removal: ClassRemoval) {
+        self.dialog = None;
+        self.edit("Delete class", |document| edit::delete_class(document, id, removal));
+    }
+
+    // ---- work
+
+    fn cancel_work(&mut self) {
+        let cancellable = |kind: &ActivityKind| {
+            !matches!(kind, ActivityKind::Save | ActivityKind::Journal)
+        };
+        for activity in self.activities.iter().filter(|activity| cancellable(&activity.kind)) {
+            self.worker.cancel(activity.job);
+        }
+    }
+
+    fn set_window(&mut self, lo: f32, hi: f32) {
+        let Some(open) = &self.open else { return };
+        let kind = JobKind::Rewindow { photo: open.photo.clone(), lo, hi };
+        let document = open.id;
+        self.start(document, kind, ActivityKind::Rewindow);
+    }
+}
+
+/// The sample photo in the user's data folder, put there if it is not.
+fn sample_file() -> std::io::Result<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "patchlens")
+        .ok_or_else(|| std::io::Error::other("you have no home folder"))?;
+    let folder = dirs.data_dir().join("samples");
+    let path = folder.join(SAMPLE_NAME);
+    if std::fs::read(&path).ok().as_deref() != Some(SAMPLE) {
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(&path, SAMPLE)?;
+    }
+    Ok(path)
+}

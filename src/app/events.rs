@@ -1,0 +1,207 @@
+//! Applying what the worker sends. An event counts only if its job is still
+//! awaited; what belongs to a photo counts only while that photo is open.
+
+use super::command::Dialog;
+use super::notices::Severity;
+use super::open_document::OpenDocument;
+use super::{Activity, ActivityKind, App, Folder};
+use crate::worker::{DocumentId, Event, EventKind, JobKind, OpenedPhoto};
+
+impl App {
+    /// Apply one event.
+    pub(super) fn handle(&mut self, event: Event) {
+        let Some(at) = self.activities.iter().position(|activity| activity.job == event.id) else {
+            return;
+        };
+        match event.kind {
+            EventKind::Started(stage) => {
+                self.activities[at].stage = Some(stage);
+                self.activities[at].fraction = None;
+            }
+            EventKind::Progress { stage, fraction } => {
+                self.activities[at].stage = Some(stage);
+                self.activities[at].fraction = Some(fraction);
+            }
+            last => {
+                let activity = self.activities.remove(at);
+                self.finish(activity, last);
+            }
+        }
+    }
+
+    fn is_current(&self, document: DocumentId) -> bool {
+        self.open.as_ref().is_some_and(|open| open.id == document)
+    }
+
+    fn finish(&mut self, activity: Activity, kind: EventKind) {
+        let document = activity.document;
+        match kind {
+            EventKind::Opened(opened) => self.opened(activity, *opened),
+            EventKind::Saved { revision, report } => self.saved(document, revision, report),
+            EventKind::Exported { paths } => {
+                let name = paths.first().map(|path| path.display().to_string());
+                self.notices
+                    .say(Severity::Success, format!("Exported {}", name.unwrap_or_default()));
+            }
+            EventKind::Scanned { folder, photos } => self.scanned(folder, photos),
+            EventKind::ModelLoaded(info) => self.model = Some(info),
+            EventKind::Failed(reason) => self.failed(&activity, reason),
+            EventKind::Cancelled => self.cancelled(&activity),
+            EventKind::Encoded { .. } if self.is_current(document) => {
+                if let Some(open) = &mut self.open {
+                    open.encoded = true;
+                }
+            }
+            EventKind::Proposed(proposals) => {
+                let awaited = self
+                    .open
+                    .as_ref()
+                    .is_some_and(|open| open.prompting.waiting == Some(activity.job));
+                if awaited {
+                    self.proposed(proposals);
+                }
+            }
+            everything @ EventKind::Everything { .. } if self.is_current(document) => {
+                self.everything_serial = self.next_serial();
+                self.everything_proposed(everything);
+            }
+            EventKind::Rewindowed(photo) if self.is_current(document) => {
+                if let Some(open) = &mut self.open {
+                    open.photo = photo;
+                    open.encoded = false;
+                }
+                self.encode();
+            }
+            // The rest is quiet, or belongs to a photo that is no longer open.
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, activity: Activity, opened: OpenedPhoto) {
+        let ActivityKind::Open(path) = activity.kind else { return };
+        // A later opening has been asked for: this one is not wanted any more.
+        if activity.document.0 != self.documents {
+            return;
+        }
+        for note in &opened.notes {
+            self.notices.say(Severity::Info, note.clone());
+        }
+        if let Some(why) = &opened.read_only {
+            self.notices.say(Severity::Warning, why.clone());
+        }
+        if opened.recovered.is_some() {
+            self.notices.say(
+                Severity::Info,
+                "Unsaved work of an earlier session was recovered; Undo takes it back, Save keeps it",
+            );
+        }
+        self.settings.remember(&path);
+        let in_folder = self.folder.as_ref().is_some_and(|folder| folder.position(&path).is_some());
+        if !in_folder {
+            self.folder = None;
+        }
+        self.open = Some(OpenDocument::new(activity.document, path, opened));
+        self.everything_serial = self.next_serial();
+        self.document_changed();
+        self.encode();
+    }
+
+    /// Have the model look at the photo before anybody asks.
+    fn encode(&mut self) {
+        let Some(open) = &self.open else { return };
+        let kind = JobKind::Encode { photo: open.photo.clone() };
+        let document = open.id;
+        self.start(document, kind, ActivityKind::Encode);
+    }
+
+    fn saved(
+        &mut self,
+        document: DocumentId,
+        revision: u64,
+        report: crate::formats::SaveReport,
+    ) {
+        for note in &report.notes {
+            self.notices.say(Severity::Info, note.clone());
+        }
+        if let Some(open) = self.open.as_mut().filter(|open| open.id == document) {
+            open.saving = None;
+            open.history.mark_saved(revision);
+            self.notices
+                .say(Severity::Success, format!("Saved {}", report.labels.display()));
+            let path = open.path.clone();
+            if let Some(folder) = &mut self.folder
+                && let Some(at) = folder.position(&path)
+            {
+                folder.photos[at].status = crate::dataset::PhotoStatus::Labelled;
+            }
+        }
+        if let Some(then) = self.after_save.take() {
+            // The document may have changed while it was being saved.
+            self.apply(match then {
+                super::Then::Open(path) => super::Command::Open(path),
+                super::Then::Quit => super::Command::Quit,
+            });
+        }
+    }
+
+    fn scanned(&mut self, path: std::path::PathBuf, photos: Vec<crate::dataset::PhotoEntry>) {
+        if photos.is_empty() {
+            self.notices.say(
+                Severity::Warning,
+                format!("There are no photos in {}; it stays closed", path.display()),
+            );
+            return;
+        }
+        let shown = self.open.as_ref().map(|open| open.path.clone());
+        let folder = Folder { path, photos };
+        let first = folder
+            .photos
+            .iter()
+            .find(|entry| entry.status == crate::dataset::PhotoStatus::Unlabelled)
+            .or(folder.photos.first())
+            .map(|entry| entry.path.clone());
+        let already = shown.is_some_and(|path| folder.position(&path).is_some());
+        self.folder = Some(folder);
+        if let Some(first) = first.filter(|_| !already) {
+            self.apply(super::Command::Open(first));
+        }
+    }
+
+    fn failed(&mut self, activity: &Activity, reason: String) {
+        self.forget_waiting(activity);
+        if activity.kind == ActivityKind::Save {
+            self.after_save = None;
+            self.notices.say(Severity::Error, format!("Not saved: {reason}"));
+        } else if activity.kind == ActivityKind::Journal {
+            self.notices.say(
+                Severity::Warning,
+                format!("Unsaved work is not protected against a crash: {reason}"),
+            );
+        } else {
+            self.notices.say(Severity::Error, reason);
+        }
+    }
+
+    fn cancelled(&mut self, activity: &Activity) {
+        self.forget_waiting(activity);
+        if activity.kind == ActivityKind::Everything && self.is_current(activity.document) {
+            self.notices.say(Severity::Info, "Stopped");
+        }
+    }
+
+    /// Nothing more comes for this job.
+    fn forget_waiting(&mut self, activity: &Activity) {
+        let Some(open) = &mut self.open else { return };
+        if open.prompting.waiting == Some(activity.job) {
+            open.prompting.waiting = None;
+        }
+        if open.saving == Some(activity.job) {
+            open.saving = None;
+        }
+    }
+
+    /// Whether the dialog about unsaved work is shown.
+    pub fn asks_about_unsaved(&self) -> bool {
+        matches!(self.dialog, Some(Dialog::Unsaved(_)))
+    }
+}

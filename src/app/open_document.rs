@@ -1,0 +1,175 @@
+//! The photo that is open, with its labels, their history, and what the model
+//! offers for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::document::{Document, History};
+use crate::label::{Mask, SegmentId};
+use crate::models::{Prompt, PromptPoint};
+use crate::photo::Photo;
+use crate::worker::{DocumentId, JobId, OpenedPhoto, Proposal, Proposals};
+
+/// Undo steps are dropped, oldest first, once they hold more than this.
+const HISTORY_BYTES: usize = 512 << 20;
+
+/// One opened photo.
+pub struct OpenDocument {
+    /// Tells events of this opening from those of earlier ones.
+    pub id: DocumentId,
+    /// Where the photo is.
+    pub path: PathBuf,
+    /// Its pixels.
+    pub photo: Arc<Photo>,
+    /// Its labels, with undo and redo.
+    pub history: History,
+    /// Why the labels must not be saved, if they must not.
+    pub read_only: Option<String>,
+    /// Selected segments, in the order of selection.
+    pub selection: Vec<SegmentId>,
+    /// The conversation with the prompt decoder.
+    pub prompting: Prompting,
+    /// Whether the model has an encoding of this photo.
+    pub encoded: bool,
+    /// The stroke being painted.
+    pub(super) stroke: Option<super::painting::Stroke>,
+    /// Where the last stroke ended, for straight lines.
+    pub(super) stroke_end: Option<[f32; 2]>,
+    /// The save that is on its way.
+    pub(super) saving: Option<JobId>,
+    /// Revision that the journal holds, or that is on its way there.
+    pub(super) journaled: u64,
+    /// When the document last changed.
+    pub(super) changed_at: Instant,
+}
+
+impl OpenDocument {
+    pub(super) fn new(id: DocumentId, path: PathBuf, opened: OpenedPhoto) -> Self {
+        let mut history = History::new(opened.document, HISTORY_BYTES);
+        history.mark_saved(history.current().revision());
+        if let Some(recovered) = opened.recovered {
+            history.apply("Recover unsaved work", recovered);
+        }
+        let journaled = history.current().revision();
+        Self {
+            id,
+            path,
+            photo: opened.photo,
+            history,
+            read_only: opened.read_only,
+            selection: Vec::new(),
+            prompting: Prompting::default(),
+            encoded: false,
+            stroke: None,
+            stroke_end: None,
+            saving: None,
+            journaled,
+            changed_at: Instant::now(),
+        }
+    }
+
+    /// The labels as they are now.
+    pub fn document(&self) -> &Document {
+        self.history.current()
+    }
+
+    /// The photo's file name, for titles and messages.
+    pub fn name(&self) -> String {
+        self.photo.name()
+    }
+
+    /// Whether there is work that is not on disk.
+    pub fn is_dirty(&self) -> bool {
+        self.history.is_dirty()
+    }
+
+    /// Whether a save is on its way.
+    pub fn is_saving(&self) -> bool {
+        self.saving.is_some()
+    }
+
+    /// Whether a stroke is being painted.
+    pub fn is_painting(&self) -> bool {
+        self.stroke.is_some()
+    }
+
+    /// Forget selected segments that no longer exist.
+    pub(super) fn prune_selection(&mut self) {
+        let document = self.history.current();
+        self.selection.retain(|&id| document.segment(id).is_some());
+    }
+}
+
+/// The prompt so far, and what the model made of it.
+#[derive(Default)]
+pub struct Prompting {
+    /// Points of the object so far, in photo pixels.
+    pub points: Vec<PromptPoint>,
+    /// Box of the object, `x0 y0 x1 y1` in photo pixels.
+    pub bbox: Option<[f32; 4]>,
+    /// The prompt job whose answer is awaited.
+    pub(super) waiting: Option<JobId>,
+    /// The masks on offer for the prompt.
+    pub offer: Option<Offer>,
+    /// The masks on offer for the whole photo.
+    pub everything: Option<Vec<(Mask, f32)>>,
+}
+
+impl Prompting {
+    /// Whether nothing has been asked.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty() && self.bbox.is_none()
+    }
+
+    /// Whether an answer is awaited.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Whether there is a mask that Enter would accept.
+    pub fn has_offer(&self) -> bool {
+        self.offer.is_some() || self.everything.is_some()
+    }
+
+    /// What to ask the model: all points and the box; and if the user turned to
+    /// another mask than the model's first choice, that mask as the prior.
+    pub(super) fn prompt(&self) -> Prompt {
+        let prior = self
+            .offer
+            .as_ref()
+            .filter(|offer| offer.chosen != offer.best)
+            .map(|offer| offer.chosen().low_res.clone());
+        Prompt { points: self.points.clone(), bbox: self.bbox, mask: prior }
+    }
+}
+
+/// Candidate masks for one prompt, one of them chosen.
+pub struct Offer {
+    /// All candidates.
+    pub candidates: Vec<Proposal>,
+    /// The one shown.
+    pub chosen: usize,
+    /// The model's own choice.
+    pub best: usize,
+    /// Changes with every new offer and choice, for caches of its picture.
+    pub serial: u64,
+}
+
+impl Offer {
+    pub(super) fn new(proposals: Proposals, serial: u64) -> Option<Self> {
+        let best = proposals.best;
+        (best < proposals.candidates.len()).then_some(Self {
+            candidates: proposals.candidates,
+            chosen: best,
+            best,
+            serial,
+        })
+    }
+
+    /// The candidate that is shown.
+    pub fn chosen(&self) -> &Proposal {
+        // `chosen` starts in range and is only ever changed modulo the length.
+        &self.candidates[self.chosen]
+    }
+}

@@ -1,0 +1,195 @@
+//! The conversation with the prompt decoder: points and boxes go out, masks come
+//! back, one is accepted or all are dropped.
+
+use super::notices::Severity;
+use super::open_document::Offer;
+use super::{ActivityKind, App};
+use crate::document::{accept, accept_all};
+use crate::models::{EverythingOptions, PromptPoint};
+use crate::worker::{EventKind, JobKind, Proposals};
+
+impl App {
+    /// Add a point at `x, y` (photo pixels) and ask again.
+    pub fn add_point(&mut self, x: f32, y: f32, positive: bool) {
+        let Some(open) = &mut self.open else { return };
+        open.prompting.everything = None;
+        open.prompting.points.push(PromptPoint { x, y, positive });
+        self.ask_model();
+    }
+
+    /// Put point `index` elsewhere; ask again with [`App::ask_model`] when it is let go.
+    pub fn move_point(&mut self, index: usize, x: f32, y: f32) {
+        if let Some(open) = &mut self.open
+            && let Some(point) = open.prompting.points.get_mut(index)
+        {
+            point.x = x;
+            point.y = y;
+        }
+    }
+
+    /// Take point `index` away and ask again.
+    pub fn remove_point(&mut self, index: usize) {
+        let Some(open) = &mut self.open else { return };
+        if index < open.prompting.points.len() {
+            open.prompting.points.remove(index);
+            self.ask_model();
+        }
+    }
+
+    /// Start a new object with a box (photo pixels, corners in any order).
+    pub fn set_box(&mut self, a: [f32; 2], b: [f32; 2]) {
+        let Some(open) = &mut self.open else { return };
+        open.prompting.everything = None;
+        open.prompting.points.clear();
+        open.prompting.offer = None;
+        open.prompting.bbox =
+            Some([a[0].min(b[0]), a[1].min(b[1]), a[0].max(b[0]), a[1].max(b[1])]);
+        self.ask_model();
+    }
+
+    /// Ask the model for masks of the prompt as it is now.
+    pub fn ask_model(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        if open.prompting.is_empty() {
+            self.drop_offer();
+            return;
+        }
+        let kind = JobKind::Prompt {
+            photo: open.photo.clone(),
+            prompt: open.prompting.prompt(),
+            revision: open.document().revision(),
+        };
+        let document = open.id;
+        let job = self.start(document, kind, ActivityKind::Prompt);
+        if let Some(open) = &mut self.open {
+            open.prompting.waiting = Some(job);
+        }
+    }
+
+    /// Offer masks for the whole photo.
+    pub(super) fn segment_everything(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        open.prompting = Default::default();
+        let kind = JobKind::Everything {
+            photo: open.photo.clone(),
+            options: EverythingOptions::default(),
+            revision: open.document().revision(),
+        };
+        let document = open.id;
+        self.start(document, kind, ActivityKind::Everything);
+    }
+
+    pub(super) fn proposed(&mut self, proposals: Proposals) {
+        let serial = self.next_serial();
+        let Some(open) = &mut self.open else { return };
+        open.encoded = true;
+        open.prompting.waiting = None;
+        let offer = Offer::new(proposals, serial);
+        let nothing = offer.as_ref().is_none_or(|offer| offer.chosen().mask.is_empty());
+        open.prompting.offer = offer;
+        if nothing {
+            self.notices.say(
+                Severity::Info,
+                "The model found no object there; try another point or a box",
+            );
+        }
+    }
+
+    pub(super) fn everything_proposed(&mut self, kind: EventKind) {
+        let EventKind::Everything { proposals, .. } = kind else { return };
+        let Some(open) = &mut self.open else { return };
+        open.encoded = true;
+        if proposals.is_empty() {
+            self.notices.say(Severity::Info, "The model is sure of no object in this photo");
+            return;
+        }
+        self.notices.say(
+            Severity::Info,
+            format!("{} proposals: click the ones to keep, Enter keeps all", proposals.len()),
+        );
+        open.prompting.everything = Some(proposals);
+    }
+
+    pub(super) fn turn_candidate(&mut self, by: isize) {
+        let serial = self.next_serial();
+        let Some(open) = &mut self.open else { return };
+        if let Some(offer) = &mut open.prompting.offer {
+            let count = offer.candidates.len() as isize;
+            offer.chosen = (offer.chosen as isize + by).rem_euclid(count) as usize;
+            offer.serial = serial;
+        }
+    }
+
+    /// Keep what is offered: one mask as a segment of the current class, or all
+    /// masks of the whole photo, each a segment; those never overwrite labels.
+    pub(super) fn accept_offer(&mut self) {
+        let class = self.current_class;
+        let Some(open) = &mut self.open else { return };
+        let result = if let Some(offer) = &open.prompting.offer {
+            let chosen = offer.chosen();
+            if chosen.mask.is_empty() {
+                return;
+            }
+            accept(open.document(), &chosen.mask, class, Some(chosen.score))
+                .map(|edited| ("Accept mask", edited))
+        } else if let Some(masks) = &open.prompting.everything {
+            let masks: Vec<_> =
+                masks.iter().map(|(mask, score)| (mask.clone(), Some(*score))).collect();
+            accept_all(open.document(), &masks, class)
+                .map(|edited| ("Accept all proposals", edited))
+        } else {
+            return;
+        };
+        if self.finish_edit(result) {
+            self.settings.first_steps_done = true;
+            self.drop_offer();
+        }
+    }
+
+    /// Keep one mask of those offered for the whole photo; the others stay on offer.
+    pub(super) fn accept_one(&mut self, index: usize) {
+        let class = self.current_class;
+        let serial = self.next_serial();
+        let Some(open) = &mut self.open else { return };
+        let Some(masks) = &mut open.prompting.everything else { return };
+        if index >= masks.len() {
+            return;
+        }
+        let (mask, score) = masks[index].clone();
+        let result = accept_all(open.history.current(), &[(mask, Some(score))], class)
+            .map(|edited| ("Accept proposal", edited));
+        if self.finish_edit(result)
+            && let Some(open) = &mut self.open
+            && let Some(masks) = &mut open.prompting.everything
+        {
+            masks.remove(index);
+            self.everything_serial = serial;
+            if masks.is_empty() {
+                open.prompting.everything = None;
+            }
+        }
+    }
+
+    /// Forget prompt and proposals.
+    pub(super) fn drop_offer(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let waiting = open.prompting.waiting;
+        open.prompting = Default::default();
+        if let Some(job) = waiting {
+            self.worker.cancel(job);
+        }
+    }
+
+    /// Take the last point back, then the box. Returns whether there was one.
+    pub(super) fn undo_prompt(&mut self) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let prompting = &mut open.prompting;
+        if prompting.points.pop().is_none() && prompting.bbox.take().is_none() {
+            return false;
+        }
+        // A prior that the last point led to would keep it alive.
+        prompting.offer = None;
+        self.ask_model();
+        true
+    }
+}

@@ -1,0 +1,173 @@
+//! What the program remembers between runs, as JSON in the user's configuration
+//! folder. A missing or unreadable file means the defaults: settings are never a
+//! reason not to start.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// How many recently opened photos are remembered.
+const RECENT: usize = 12;
+
+/// Dark, light, or what the desktop says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ThemeChoice {
+    /// As the desktop says.
+    System,
+    /// Dark, whatever the desktop says.
+    #[default]
+    Dark,
+    /// Light, whatever the desktop says.
+    Light,
+}
+
+/// Everything that is remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Dark or light.
+    pub theme: ThemeChoice,
+    /// Opacity of the segments' fill, 0..=1.
+    pub overlay_opacity: f32,
+    /// Whether segments are outlined.
+    pub contours: bool,
+    /// Radius of brush and eraser in photo pixels.
+    pub brush_radius: f32,
+    /// Whether the eraser touches the selected segments only.
+    pub erase_selected_only: bool,
+    /// Whether the panels at the right are shown.
+    pub panel_open: bool,
+    /// Whether the strip with the folder's photos is shown.
+    pub filmstrip_open: bool,
+    /// Save without asking when another photo is opened.
+    pub save_on_switch: bool,
+    /// Largest photo that is opened, in megapixels.
+    pub max_megapixels: u32,
+    /// Write label PNGs with the VOC palette instead of the classes' colours.
+    pub voc_palette: bool,
+    /// Whether the first-steps line has served its purpose.
+    pub first_steps_done: bool,
+    /// Photos opened lately, newest first.
+    pub recent: Vec<PathBuf>,
+    #[serde(skip)]
+    file: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            theme: ThemeChoice::default(),
+            overlay_opacity: 0.4,
+            contours: true,
+            brush_radius: 12.0,
+            erase_selected_only: false,
+            panel_open: true,
+            filmstrip_open: true,
+            save_on_switch: false,
+            max_megapixels: 256,
+            voc_palette: false,
+            first_steps_done: false,
+            recent: Vec::new(),
+            file: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Read the user's settings, or the defaults where there are none.
+    pub fn load() -> Self {
+        match directories::ProjectDirs::from("", "", "patchlens") {
+            Some(dirs) => Self::load_from(&dirs.config_dir().join("settings.json")),
+            None => Self::default(),
+        }
+    }
+
+    /// Read settings from `file`, which is also where [`Settings::save`] writes.
+    pub fn load_from(file: &Path) -> Self {
+        let mut settings: Self = fs::read(file)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        settings.make_sane();
+        settings.file = Some(file.to_path_buf());
+        settings
+    }
+
+    /// Write the settings; failing to is not worth a word to the user.
+    pub fn save(&self) {
+        let Some(file) = &self.file else { return };
+        let mut kept = self.clone();
+        // JSON holds Unicode only: a path that is not cannot be remembered.
+        kept.recent.retain(|path| path.to_str().is_some());
+        let _ = serde_json::to_vec_pretty(&kept)
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| replace(file, &bytes));
+    }
+
+    /// Note that `path` was opened.
+    pub fn remember(&mut self, path: &Path) {
+        self.recent.retain(|known| known != path);
+        self.recent.insert(0, path.to_path_buf());
+        self.recent.truncate(RECENT);
+    }
+
+    /// Hand-edited values outside their ranges must not break the window.
+    fn make_sane(&mut self) {
+        let sane = |value: f32, low: f32, high: f32, default: f32| {
+            if value.is_finite() { value.clamp(low, high) } else { default }
+        };
+        self.overlay_opacity = sane(self.overlay_opacity, 0.0, 1.0, 0.4);
+        self.brush_radius = sane(
+            self.brush_radius,
+            super::tool::MIN_RADIUS,
+            super::tool::MAX_RADIUS,
+            12.0,
+        );
+        self.max_megapixels = self.max_megapixels.clamp(1, 4000);
+        self.recent.truncate(RECENT);
+    }
+}
+
+/// Replace `file` by `bytes` without a moment at which it is half written.
+fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_a_round_trip() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deep/settings.json");
+        let mut settings = Settings::load_from(&file);
+        settings.theme = ThemeChoice::Light;
+        settings.remember(Path::new("/photos/a.png"));
+        settings.remember(Path::new("/photos/b.png"));
+        settings.remember(Path::new("/photos/a.png"));
+        settings.save();
+        let again = Settings::load_from(&file);
+        assert_eq!(again, settings);
+        assert_eq!(again.recent, [Path::new("/photos/a.png"), Path::new("/photos/b.png")]);
+    }
+
+    #[test]
+    fn nonsense_in_the_file_means_defaults_or_the_nearest_sane_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.json");
+        fs::write(&file, b"{ not json").unwrap();
+        assert_eq!(Settings::load_from(&file).overlay_opacity, 0.4);
+        fs::write(&file, br#"{"overlay_opacity": 9, "brush_radius": -3, "unknown": 1}"#).unwrap();
+        let settings = Settings::load_from(&file);
+        assert_eq!(settings.overlay_opacity, 1.0);
+        assert_eq!(settings.brush_radius, crate::app::tool::MIN_RADIUS);
+    }
+}

@@ -1,0 +1,65 @@
+//! Writing: standard output and files, without panics and without halves.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::Failure;
+
+/// Print to standard output.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(stdout_failure)
+}
+
+/// What a failed write to standard output means.
+pub fn stdout_failure(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::ReaderGone,
+        _ => Failure::Sentence(format!("standard output cannot be written: {error}")),
+    }
+}
+
+/// One sentence on standard error. If even that is closed, nobody can be told.
+pub fn complain(sentence: &str) {
+    let _ = writeln!(io::stderr(), "patchlens: {sentence}");
+}
+
+/// One JSON object as a line.
+pub fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string(value);
+    let text = text.map_err(|error| Failure::Sentence(format!("no JSON can be made: {error}")))?;
+    Ok(text + "\n")
+}
+
+/// Milliseconds to a tenth.
+pub fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+/// A score without the digits that only come from its 32 bits.
+pub fn score(score: f32) -> f64 {
+    (f64::from(score) * 10_000.0).round() / 10_000.0
+}
+
+/// Complain about a file whose folder is not there, before work is done for it.
+pub fn check_folder_of(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        let path = path.display();
+        return Err(Failure::Sentence(format!("{path} is a folder: name a file to write")));
+    }
+    let folder = folder_of(path);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Sentence(format!(
+        "{} cannot be written, since there is no folder {}: create it or choose another place",
+        path.display(),
+        folder.display()
+    )))
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

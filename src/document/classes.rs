@@ -1,0 +1,87 @@
+//! Edits of the list of classes.
+
+use super::edit::{assignable, delete_segments, set_segment_class};
+use super::{Document, EditError, Edited, dirty_between};
+use crate::label::{BACKGROUND, ClassError, ClassId, Classes, Rect, SegmentId};
+
+/// What becomes of the segments of a class that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassRemoval {
+    /// They are deleted as well.
+    DeleteSegments,
+    /// They get this class.
+    MoveTo(ClassId),
+}
+
+/// Adds a class under the smallest free id, with a fresh colour.
+///
+/// # Errors
+/// If the name is empty, too long or taken, or all ids are.
+pub fn add_class(document: &Document, name: &str) -> Result<(Edited, ClassId), EditError> {
+    let mut classes = Classes::clone(document.classes());
+    let id = classes.add(name)?;
+    Ok((with_classes(document, classes), id))
+}
+
+/// Gives a class another name.
+///
+/// # Errors
+/// If there is no such class, or the name is empty, too long or taken.
+pub fn rename_class(document: &Document, id: ClassId, name: &str) -> Result<Edited, EditError> {
+    let mut classes = Classes::clone(document.classes());
+    classes.rename(id, name)?;
+    Ok(with_classes(document, classes))
+}
+
+/// Gives a class another colour: red, green, blue.
+///
+/// # Errors
+/// If there is no such class.
+pub fn recolor_class(
+    document: &Document,
+    id: ClassId,
+    color: [u8; 3],
+) -> Result<Edited, EditError> {
+    let mut classes = Classes::clone(document.classes());
+    classes.recolor(id, color)?;
+    Ok(with_classes(document, classes))
+}
+
+/// Deletes a class, and does with its segments what `removal` says.
+///
+/// # Errors
+/// If there is no such class, it is the background, a segment to be deleted is
+/// locked, or the class to move to is the same, background, or not in the list.
+pub fn delete_class(
+    document: &Document,
+    id: ClassId,
+    removal: ClassRemoval,
+) -> Result<Edited, EditError> {
+    let mut classes = Classes::clone(document.classes());
+    classes.remove(id)?;
+    let of_class = document.segments().iter().filter(|s| s.class == id);
+    let ids: Vec<SegmentId> = of_class.map(|segment| segment.id).collect();
+    let mut edited = match removal {
+        ClassRemoval::MoveTo(class) if class == id => return Err(ClassError::Unknown(id).into()),
+        ClassRemoval::MoveTo(class) => {
+            assignable(document, class)?;
+            set_segment_class(document, &ids, class)?
+        }
+        ClassRemoval::DeleteSegments => delete_segments(document, &ids)?,
+    };
+    edited.document = edited.document.with_classes(classes);
+    edited.segment = None;
+    Ok(edited)
+}
+
+/// The document with other classes; the same value if they are the same.
+fn with_classes(before: &Document, classes: Classes) -> Edited {
+    if classes == **before.classes() {
+        let document = before.clone();
+        return Edited { document, dirty: Rect::EMPTY, segment: None };
+    }
+    let recolored = before.classes().color(BACKGROUND) != classes.color(BACKGROUND);
+    let document = before.with_classes(classes);
+    let dirty = if recolored { before.rect() } else { dirty_between(before, &document) };
+    Edited { document, dirty, segment: None }
+}

@@ -1,0 +1,94 @@
+//! Writing files so that a crash, a full disk or a pulled plug leaves either
+//! the old file or the new one, never half of one.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::StoreError;
+
+/// A new file, complete and on the disk, under a temporary name beside its
+/// target. Dropping it removes it.
+#[must_use = "a staged file appears only when it is committed"]
+pub(super) struct Staged {
+    file: NamedTempFile,
+    target: PathBuf,
+}
+
+/// Write a file's content under a temporary name in the target's folder, which
+/// is created where it is missing (its parent is not).
+pub(super) fn stage(target: &Path, content: &[u8]) -> Result<Staged, StoreError> {
+    stage_with(target, |file| file.write_all(content))
+}
+
+/// As [`stage`], with a function that writes the content.
+pub(super) fn stage_with(
+    target: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<Staged, StoreError> {
+    let staged = || {
+        let folder = folder_of(target);
+        if !folder.is_dir() {
+            fs::create_dir(folder)?;
+        }
+        let mut file = new_file(folder)?;
+        write(file.as_file_mut())?;
+        file.as_file().sync_all()?;
+        Ok(Staged {
+            file,
+            target: target.to_owned(),
+        })
+    };
+    staged().map_err(|error| StoreError::write(target, &error))
+}
+
+impl Staged {
+    /// Give the file its name, replacing what had it. The folder is to be
+    /// [synced](sync_folder) afterwards.
+    pub(super) fn commit(self) -> Result<(), StoreError> {
+        let Self { file, target } = self;
+        match file.persist(&target) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(StoreError::write(&target, &error.error)),
+        }
+    }
+}
+
+/// Replace one file.
+pub(super) fn write(target: &Path, content: &[u8]) -> Result<(), StoreError> {
+    stage(target, content)?.commit()?;
+    sync_folder(folder_of(target));
+    Ok(())
+}
+
+/// Make sure that renames in a folder outlast a power cut, where the system
+/// can. Failing means that it cannot, which is no reason to call a save failed:
+/// the content was synced before.
+pub(super) fn sync_folder(folder: &Path) {
+    if cfg!(unix) {
+        let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    }
+}
+
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A temporary file with the permissions that a new file usually gets; the
+/// default ones would let nobody else read the labels.
+fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".patchlens-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // the process's umask is applied to it
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}

@@ -1,0 +1,95 @@
+//! Exports: single files that the user asks for, at places of his choice.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::class_map::{Palette, class_map_png};
+use super::{StoreError, atomic, binary_mask_png, instance_map_png, overlay_png};
+use crate::document::Document;
+use crate::label::{ClassId, Classes};
+use crate::photo::Photo;
+
+/// The opacity of the tint in an exported overlay picture.
+const OVERLAY_OPACITY: f32 = 0.5;
+
+/// What an export shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportKind {
+    /// Class ids, 8-bit indexed.
+    ClassMap,
+    /// Segment ids, 16-bit grey.
+    InstanceMap,
+    /// 255 where this class is, 8-bit grey.
+    Binary(ClassId),
+    /// The photo with its labels drawn over it.
+    Overlay,
+}
+
+impl ExportKind {
+    /// A file name to offer for the export of `photo`: its stem with what is
+    /// exported, as `street_labels.png`.
+    pub fn file_name(self, photo: &Path, classes: &Classes) -> OsString {
+        let what = match self {
+            Self::ClassMap => "labels".to_owned(),
+            Self::InstanceMap => "instances".to_owned(),
+            Self::Overlay => "overlay".to_owned(),
+            Self::Binary(class) => {
+                let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+                classes.name(class).chars().map(plain).collect()
+            }
+        };
+        let mut name = photo.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("_{what}.png"));
+        name
+    }
+}
+
+/// One export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportRequest {
+    /// What to show.
+    pub kind: ExportKind,
+    /// The PNG file to write; a name without extension gets ".png".
+    pub path: PathBuf,
+}
+
+/// Write an export, replacing a file of that name. Returns the files written.
+pub fn export(
+    photo: &Photo,
+    document: &Document,
+    request: &ExportRequest,
+) -> Result<Vec<PathBuf>, StoreError> {
+    let path = png_path(&request.path)?;
+    if photo.path().is_some_and(|own| is_same_file(own, &path)) {
+        return Err(StoreError::OverPhoto {
+            file: path.display().to_string(),
+        });
+    }
+    let png = match request.kind {
+        ExportKind::ClassMap => class_map_png(document, Palette::Classes),
+        ExportKind::InstanceMap => instance_map_png(document),
+        ExportKind::Binary(class) => binary_mask_png(document, class),
+        ExportKind::Overlay => overlay_png(photo, document, OVERLAY_OPACITY),
+    }?;
+    atomic::write(&path, &png)?;
+    Ok(vec![path])
+}
+
+fn png_path(path: &Path) -> Result<PathBuf, StoreError> {
+    match path.extension() {
+        None => Ok(path.with_extension("png")),
+        Some(extension) if extension.eq_ignore_ascii_case("png") => Ok(path.to_owned()),
+        Some(_) => Err(StoreError::NotPng {
+            file: path.display().to_string(),
+        }),
+    }
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (fs::canonicalize(a), fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        // at least one does not exist
+        _ => false,
+    }
+}

@@ -1,0 +1,88 @@
+//! PatchLens: label images for segmentation with Vision Transformers, and see
+//! what they see. This page is the architecture document: read it first.
+//!
+//! # The way of a click
+//!
+//! The window ([`ui`]) turns the pointer into a prompt and hands it to the state
+//! ([`app`]), which sends a job to the [`worker`]. Its engine thread encodes the
+//! photo once, runs the prompt decoder ([`models`], built from [`nn`]) and sends
+//! the masks back as an event. The state shows them as a *proposal*. Accepting it
+//! is an edit: a pure function from one [`document`] value to the next. Saving
+//! hands a cheap clone of the document to the io thread, which writes the files
+//! ([`formats`], [`dataset`]).
+//!
+//! # Vocabulary
+//!
+//! | word | meaning |
+//! |---|---|
+//! | photo | a decoded image, upright, immutable, shared by `Arc` |
+//! | class | what a pixel can mean: id 0..=254, name, colour; 0 background, 255 ignore |
+//! | segment | one labelled region; has a class; a pixel belongs to at most one |
+//! | label map | one `u16` segment id per pixel, in 256×256 copy-on-write tiles |
+//! | document | label map + segments + classes of one photo: a cheap-to-clone value |
+//! | edit | one user gesture on a document; one edit is one undo step |
+//! | proposal | a mask that a model offers and the user has not accepted yet |
+//! | prompt | points, a box or a mask given to a promptable model |
+//! | encoding | what an encoder made of a photo, with captured queries and keys |
+//! | head | *attention head* or *decode head*, never bare |
+//! | token grid | the h×w patch grid that attention rows live on |
+//! | job, event | what goes to a worker, what comes back |
+//!
+//! Functions that convert between spaces say so (`image_from_screen`). Dimensions
+//! are written `(batch, heads, tokens, dim)`.
+//!
+//! # Layers, and what each must not know
+//!
+//! | module | what it is | knows nothing of |
+//! |---|---|---|
+//! | [`task`] | cancel flag and progress | anything |
+//! | [`label`] | tiles, classes, segments, masks, contours, RLE | photos, models, files |
+//! | [`document`] | documents, edits, history, brush geometry | photos, models, files, windows |
+//! | [`photo`] | decoding with limits, pyramid, PIL-exact resampling | labels, models |
+//! | [`dataset`] | a folder as a data set: naming, scan, order | models, windows |
+//! | [`formats`] | label files, exports, the store, the journal | egui, candle |
+//! | [`nn`] | layers; `nn::kernels` holds the fused CPU ops and the only `unsafe` | checkpoints |
+//! | [`models`] | one folder per family, tensor names as in its checkpoints | documents, windows |
+//! | [`worker`] | jobs, events, the `engine` and the `io` thread | egui |
+//! | [`app`] | the state and the one place that changes it | egui |
+//! | [`ui`] | the window: canvas, panels, dialogs, theme | candle |
+//! | [`cli`] | one file per subcommand | `app`, `ui` |
+//!
+//! `label` ← `document` ← `formats`, `dataset`; `nn` ← `models`; all of these ←
+//! `worker` ← `app` ← `ui`. `models` may use `label::Mask` and
+//! `photo::resample`, which know nothing of models. Only `nn`, `models` and
+//! `worker` see candle; only `ui` and `main` see egui and rfd.
+//! `tests/architecture.rs` holds the code to this.
+//!
+//! # Invariants
+//!
+//! - The window never waits: sends never block, decoding, saving and inference run
+//!   on the worker, and a save never waits for a forward pass.
+//! - Every job gets exactly one final event. An event counts only while its job is
+//!   awaited and its photo is open ([`app`]`::events`).
+//! - Nothing is lost: writes go to a temporary file, are synced and renamed; the
+//!   record with the checksums is written last; unsaved edits are journalled; a
+//!   file that is not understood is opened read-only and never overwritten.
+//! - Segment areas and boxes are kept by edits, never found by scanning the map.
+//! - Class colours on screen and every size and colour of the window come from
+//!   `ui::theme`.
+//!
+//! # Where to add things
+//!
+//! A tool: [`app::tool`], its pure part in [`document`], its pointer handling in
+//! `ui::canvas::input`. A command: [`app::command`], `app::apply`, and a line in
+//! `ui::keys`. A model family: a folder in [`models`] and a line in its registry.
+//! A format: a file in [`formats`]. A subcommand: a file in [`cli`].
+
+pub mod app;
+pub mod cli;
+pub mod dataset;
+pub mod document;
+pub mod formats;
+pub mod label;
+pub mod models;
+pub mod nn;
+pub mod photo;
+pub mod task;
+pub mod ui;
+pub mod worker;

@@ -1,0 +1,225 @@
+//! TinyViT with SAM's neck.
+
+use super::MobileSamConfig;
+use crate::models::{ModelError, Weights};
+use crate::nn::capture::{Grid, QueryKey, Tokens, Windows};
+use crate::nn::kernels::Activation;
+use crate::nn::{
+    Bottleneck, Conv3x3, ConvStem, Depthwise, LayerNorm, Linear, MlpBlock, WindowAttention,
+};
+use crate::task::Task;
+use candle_core::Tensor;
+
+/// Epsilon of the encoder's layer norms and of the neck's.
+const EPS: f32 = 1e-5;
+const NECK_EPS: f32 = 1e-6;
+
+/// Image to embedding.
+pub(super) struct Encoder {
+    stem: ConvStem,
+    steps: Vec<Step>,
+    neck: Neck,
+}
+
+/// One block, and roughly how long it takes, for the progress bar.
+struct Step {
+    block: Block,
+    cost: f32,
+}
+
+enum Block {
+    Conv(Bottleneck),
+    Transformer(Box<TinyVitBlock>),
+}
+
+struct TinyVitBlock {
+    name: String,
+    attention: WindowAttention,
+    local_conv: Depthwise,
+    mlp: MlpBlock,
+}
+
+struct Neck {
+    narrow: Linear,
+    first_norm: LayerNorm,
+    conv: Conv3x3,
+    second_norm: LayerNorm,
+}
+
+/// Time of the stem and of the neck, in the unit of the steps.
+const STEM_COST: f32 = 2.0;
+const NECK_COST: f32 = 2.5;
+
+impl Encoder {
+    pub(super) fn load(
+        weights: &Weights<'_>,
+        config: &MobileSamConfig,
+    ) -> Result<Self, ModelError> {
+        let root = "image_encoder";
+        let dims = config.embed_dims;
+        let stem = ConvStem::new(
+            &weights.conv_bn(&format!("{root}.patch_embed.seq.0"), (dims[0] / 2, 3, 3))?,
+            &weights.conv_bn(&format!("{root}.patch_embed.seq.2"), (dims[0], dims[0] / 2, 3))?,
+        );
+        let mut steps = Vec::new();
+        for stage in 0..4 {
+            for block in 0..config.depths[stage] {
+                let name = format!("{root}.layers.{stage}.blocks.{block}");
+                steps.push(if stage == 0 {
+                    Step { block: Block::Conv(mbconv(weights, config, &name)?), cost: 3.0 }
+                } else {
+                    let block = TinyVitBlock::load(weights, config, stage, name)?;
+                    let cost = [0.0, 4.0, 2.0, 3.0][stage];
+                    Step { block: Block::Transformer(Box::new(block)), cost }
+                });
+            }
+            if stage < 3 {
+                let name = format!("{root}.layers.{stage}.downsample");
+                let merge = merging(weights, dims[stage], dims[stage + 1], &name)?;
+                steps.push(Step { block: Block::Conv(merge), cost: 1.0 });
+            }
+        }
+        Ok(Self { stem, steps, neck: Neck::load(weights, config, &format!("{root}.neck"))? })
+    }
+
+    /// (side, side, 3) to (side / 16, side / 16, channels).
+    pub(super) fn forward(
+        &self,
+        pixels: &Tensor,
+        mut records: Option<&mut Vec<QueryKey>>,
+        task: Task<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let total: f32 =
+            STEM_COST + NECK_COST + self.steps.iter().map(|step| step.cost).sum::<f32>();
+        task.check()?;
+        let mut x = self.stem.forward(pixels)?;
+        let mut done = STEM_COST;
+        for step in &self.steps {
+            task.progress(done / total);
+            task.check()?;
+            x = match &step.block {
+                Block::Conv(block) => block.forward(&x)?,
+                Block::Transformer(block) => block.forward(&x, records.as_deref_mut())?,
+            };
+            done += step.cost;
+        }
+        task.progress(done / total);
+        task.check()?;
+        let x = self.neck.forward(&x)?;
+        task.progress(1.0);
+        Ok(x)
+    }
+}
+
+fn mbconv(
+    weights: &Weights<'_>,
+    config: &MobileSamConfig,
+    name: &str,
+) -> Result<Bottleneck, ModelError> {
+    let dim = config.embed_dims[0];
+    let hidden = dim * config.mbconv_expand_ratio;
+    let expand = weights.conv_bn(&format!("{name}.conv1"), (hidden, dim, 1))?;
+    let depthwise = depthwise(weights, &format!("{name}.conv2"), hidden)?;
+    let project = weights.conv_bn(&format!("{name}.conv3"), (dim, hidden, 1))?;
+    Ok(Bottleneck::new(&expand, depthwise, &project, 1, true))
+}
+
+/// Patch merging halves the map, except before TinyViT's widest stages.
+fn merging(
+    weights: &Weights<'_>,
+    from: usize,
+    to: usize,
+    name: &str,
+) -> Result<Bottleneck, ModelError> {
+    let stride = if matches!(to, 320 | 448 | 576) { 1 } else { 2 };
+    let expand = weights.conv_bn(&format!("{name}.conv1"), (to, from, 1))?;
+    let depthwise = depthwise(weights, &format!("{name}.conv2"), to)?;
+    let project = weights.conv_bn(&format!("{name}.conv3"), (to, to, 1))?;
+    Ok(Bottleneck::new(&expand, depthwise, &project, stride, false))
+}
+
+fn depthwise(weights: &Weights<'_>, name: &str, channels: usize) -> Result<Depthwise, ModelError> {
+    let conv = weights.conv_bn(name, (channels, 1, 3))?;
+    let bias = conv.bias.unwrap_or_else(|| vec![0.0; channels]);
+    Ok(Depthwise::new(&conv.weight, bias))
+}
+
+impl TinyVitBlock {
+    fn load(
+        weights: &Weights<'_>,
+        config: &MobileSamConfig,
+        stage: usize,
+        name: String,
+    ) -> Result<Self, ModelError> {
+        let dim = config.embed_dims[stage];
+        let (heads, side) = (config.num_heads[stage], config.window_sizes[stage]);
+        let attention = format!("{name}.attn");
+        let table = weights.get(&format!("{attention}.attention_biases"), &[heads, side * side])?;
+        let attention = WindowAttention::new(
+            weights.norm(&format!("{attention}.norm"), dim, EPS)?,
+            weights.linear(&format!("{attention}.qkv"), 3 * dim, dim)?,
+            weights.linear(&format!("{attention}.proj"), dim, dim)?,
+            &table,
+            heads,
+            side,
+        )?;
+        let hidden = dim * config.mlp_ratio;
+        let mlp = MlpBlock::new(
+            weights.norm(&format!("{name}.mlp.norm"), dim, EPS)?,
+            weights.linear(&format!("{name}.mlp.fc1"), hidden, dim)?,
+            weights.linear(&format!("{name}.mlp.fc2"), dim, hidden)?,
+            Activation::Gelu,
+        );
+        let local_conv = depthwise(weights, &format!("{name}.local_conv"), dim)?;
+        Ok(Self { name, attention, local_conv, mlp })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        records: Option<&mut Vec<QueryKey>>,
+    ) -> Result<Tensor, ModelError> {
+        let (y, recorded) = self.attention.forward(x, records.is_some())?;
+        if let (Some(records), Some((queries, keys))) = (records, recorded) {
+            let (rows, columns, _) = x.dims3()?;
+            let grid = Grid { rows, columns };
+            let tokens = Tokens { prefix: 0, grid: Some(grid) };
+            records.push(QueryKey {
+                layer: format!("{}.attn", self.name),
+                query_tokens: tokens,
+                key_tokens: tokens,
+                attention_heads: self.attention.heads(),
+                head_dim: self.attention.head_dim(),
+                scale: self.attention.scale(),
+                windows: Some(Windows::covering(grid, self.attention.side())),
+                bias: Some(self.attention.bias()),
+                queries,
+                keys,
+            });
+        }
+        Ok(self.mlp.forward(&self.local_conv.forward(&y)?)?)
+    }
+}
+
+impl Neck {
+    fn load(
+        weights: &Weights<'_>,
+        config: &MobileSamConfig,
+        name: &str,
+    ) -> Result<Self, ModelError> {
+        let (from, to) = (config.embed_dims[3], config.hidden_size);
+        let narrow = weights.conv(&format!("{name}.0"), (to, from, 1), false)?;
+        let conv = weights.conv(&format!("{name}.2"), (to, to, 3), false)?;
+        Ok(Self {
+            narrow: Linear::from(&narrow),
+            first_norm: weights.norm(&format!("{name}.1"), to, NECK_EPS)?,
+            conv: Conv3x3::new(&conv),
+            second_norm: weights.norm(&format!("{name}.3"), to, NECK_EPS)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let x = self.first_norm.forward(&self.narrow.forward(x)?)?;
+        Ok(self.second_norm.forward(&self.conv.forward(&x)?)?)
+    }
+}

@@ -1,0 +1,306 @@
+//! SAM's two-way transformer: prompt tokens and image tokens attend to each
+//! other.
+//!
+//! What the image contributes to the first block does not depend on the
+//! prompt, so it is projected once per photo ([`TwoWayTransformer::project`])
+//! and shared by all prompts.
+
+use super::capture::{Grid, QueryKey, Tokens};
+use super::cross_attention::{CrossAttention, ImageSide, LANES};
+use super::kernels::{add_assign, gemm};
+use super::{LayerNorm, Linear, Mlp};
+use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
+
+/// Image rows that a task handles at a time: their values stay in the cache.
+const ROWS: usize = 60;
+
+/// One block: tokens among themselves, tokens to image, MLP, image to tokens.
+#[derive(Clone, Debug)]
+pub struct TwoWayBlock {
+    /// Tokens among themselves.
+    pub self_attention: CrossAttention,
+    /// Tokens look at the image.
+    pub to_image: CrossAttention,
+    /// The tokens' feed-forward layers, with ReLU.
+    pub mlp: Mlp,
+    /// The image looks at the tokens.
+    pub from_image: CrossAttention,
+    /// After self-attention, token-to-image, MLP (tokens) and image-to-token.
+    pub norms: [LayerNorm; 4],
+}
+
+/// Keys, queries and values of the image for one block.
+#[derive(Clone, Debug)]
+pub struct ImageProjections {
+    /// (image tokens, 2·inner or inner): keys, then queries if the block has
+    /// image-to-token attention. Both carry positions.
+    positioned: Vec<f32>,
+    stride: usize,
+    /// (image tokens, inner).
+    values: Vec<f32>,
+}
+
+impl ImageProjections {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        4 * (self.positioned.len() + self.values.len())
+    }
+}
+
+/// Weights that project the image for one block.
+#[derive(Clone, Debug)]
+struct ImageWeights {
+    positioned: Vec<Linear>,
+    values: Linear,
+}
+
+/// The whole transformer.
+#[derive(Clone, Debug)]
+pub struct TwoWayTransformer {
+    blocks: Vec<TwoWayBlock>,
+    last: CrossAttention,
+    last_norm: LayerNorm,
+    image: Vec<ImageWeights>,
+    /// (image tokens, width).
+    positions: Vec<f32>,
+    grid: Grid,
+}
+
+/// Where records of attention go; names follow the checkpoint's.
+type Records<'a> = Option<&'a mut Vec<QueryKey>>;
+
+impl TwoWayTransformer {
+    /// `positions` are those of the image grid, (rows · columns, width).
+    ///
+    /// # Panics
+    /// If cross-attention heads are not 16 wide or `positions` does not fit.
+    pub fn new(
+        blocks: Vec<TwoWayBlock>,
+        last: CrossAttention,
+        last_norm: LayerNorm,
+        positions: Vec<f32>,
+        grid: Grid,
+    ) -> Self {
+        assert_eq!(positions.len(), grid.len() * last_norm.channels(), "image positions");
+        let crossing = blocks.iter().flat_map(|b| [&b.to_image, &b.from_image]).chain([&last]);
+        assert!(crossing.into_iter().all(|a| a.head_dim() == LANES), "width of heads");
+        let image = blocks
+            .iter()
+            .map(|b| ImageWeights {
+                positioned: vec![b.to_image.k.clone(), b.from_image.q.clone()],
+                values: b.to_image.v.clone(),
+            })
+            .chain([ImageWeights { positioned: vec![last.k.clone()], values: last.v.clone() }])
+            .collect();
+        Self { blocks, last, last_norm, image, positions, grid }
+    }
+
+    /// What the first block needs of the image tokens (image tokens, width).
+    pub fn project(&self, image: &[f32]) -> ImageProjections {
+        self.project_for(0, image)
+    }
+
+    fn project_for(&self, block: usize, image: &[f32]) -> ImageProjections {
+        let weights = &self.image[block];
+        let width = self.last_norm.channels();
+        let stride: usize = weights.positioned.iter().map(Linear::outputs).sum();
+        let inner = weights.values.outputs();
+        let tokens = image.len() / width;
+        let (mut positioned, mut values) = (vec![0.0; tokens * stride], vec![0.0; tokens * inner]);
+        positioned
+            .par_chunks_mut(ROWS * stride)
+            .zip(values.par_chunks_mut(ROWS * inner))
+            .zip(image.par_chunks(ROWS * width).zip(self.positions.par_chunks(ROWS * width)))
+            .for_each_init(Vec::new, |sum, ((positioned, values), (image, positions))| {
+                let rows = image.len() / width;
+                sum.clear();
+                sum.extend_from_slice(image);
+                add_assign(sum, positions);
+                let mut at = 0;
+                for linear in &weights.positioned {
+                    let out = &mut positioned[at..];
+                    gemm(sum, width, rows, linear.packed().view(), out, stride, false);
+                    at += linear.outputs();
+                }
+                gemm(image, width, rows, weights.values.packed().view(), values, inner, false);
+            });
+        ImageProjections { positioned, stride, values }
+    }
+
+    /// Run `tokens` (n, width) against `image` (image tokens, width), whose
+    /// projections for the first block are `first`. Gives both, updated;
+    /// attention between the two is recorded where asked for.
+    ///
+    /// # Errors
+    /// Never on a CPU; building the records is fallible in candle.
+    pub fn forward(
+        &self,
+        tokens: &[f32],
+        image: &[f32],
+        first: &ImageProjections,
+        mut records: Records<'_>,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
+        let mut queries = tokens.to_vec();
+        let mut image = image.to_vec();
+        let mut made = None;
+        for (i, block) in self.blocks.iter().enumerate() {
+            let projected = made.as_ref().unwrap_or(first);
+            self.update_tokens(block, i, &mut queries, tokens, projected, records.as_deref_mut())?;
+            self.update_image(block, i, &mut image, &queries, tokens, projected, records.as_deref_mut())?;
+            made = Some(self.project_for(i + 1, &image));
+        }
+        let projected = made.as_ref().unwrap_or(first);
+        let q = self.last.q.apply(&sum(&queries, tokens));
+        if let Some(records) = records {
+            records.push(self.record("final_attn_token_to_image", &self.last, &q, projected)?);
+        }
+        let (keys, values) = self.sides(projected);
+        add_assign(&mut queries, &self.last.to_image(&q, keys, values, self.grid.len()));
+        self.last_norm.apply(&mut queries);
+        Ok((queries, image))
+    }
+
+    fn sides<'a>(&self, projected: &'a ImageProjections) -> (ImageSide<'a>, ImageSide<'a>) {
+        let inner = self.last.inner();
+        (
+            ImageSide { values: &projected.positioned, stride: projected.stride },
+            ImageSide { values: &projected.values, stride: inner },
+        )
+    }
+
+    fn update_tokens(
+        &self,
+        block: &TwoWayBlock,
+        index: usize,
+        queries: &mut Vec<f32>,
+        positions: &[f32],
+        projected: &ImageProjections,
+        records: Records<'_>,
+    ) -> Result<()> {
+        if index == 0 {
+            // The first block has no positions yet and replaces the tokens.
+            *queries = block.self_attention.among_tokens(queries, queries, queries);
+        } else {
+            let q = sum(queries, positions);
+            let mixed = block.self_attention.among_tokens(&q, &q, queries);
+            add_assign(queries, &mixed);
+        }
+        block.norms[0].apply(queries);
+        let attention = &block.to_image;
+        let q = attention.q.apply(&sum(queries, positions));
+        if let Some(records) = records {
+            let name = format!("layers.{index}.cross_attn_token_to_image");
+            records.push(self.record(&name, attention, &q, projected)?);
+        }
+        let (keys, values) = self.sides(projected);
+        add_assign(queries, &attention.to_image(&q, keys, values, self.grid.len()));
+        block.norms[1].apply(queries);
+        let inner = block.mlp.apply(queries);
+        add_assign(queries, &inner);
+        block.norms[2].apply(queries);
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn update_image(
+        &self,
+        block: &TwoWayBlock,
+        index: usize,
+        image: &mut [f32],
+        queries: &[f32],
+        positions: &[f32],
+        projected: &ImageProjections,
+        records: Records<'_>,
+    ) -> Result<()> {
+        let attention = &block.from_image;
+        let side = attention.project_tokens(&sum(queries, positions), queries);
+        let packed = attention.pack_tokens(&side);
+        let (stride, inner) = (projected.stride, block.to_image.inner());
+        if let Some(records) = records {
+            let n = self.grid.len();
+            let image_queries = heads_first(&projected.positioned[inner..], stride, n, attention)?;
+            let keys = heads_first(&side.keys, attention.inner(), side.tokens, attention)?;
+            records.push(QueryKey {
+                layer: format!("layers.{index}.cross_attn_image_to_token"),
+                query_tokens: Tokens { prefix: 0, grid: Some(self.grid) },
+                key_tokens: Tokens { prefix: side.tokens, grid: None },
+                ..describe(attention, image_queries, keys)
+            });
+        }
+        let width = self.last_norm.channels();
+        let rows = image.par_chunks_mut(ROWS * width);
+        rows.zip(projected.positioned.par_chunks(ROWS * stride)).for_each_init(
+            || (Vec::new(), Vec::new()),
+            |(scores, mixed), (image, positioned)| {
+                let queries = ImageSide { values: &positioned[inner..], stride };
+                attention.from_image(queries, &packed, scores, mixed, image);
+                block.norms[3].apply(image);
+            },
+        );
+        Ok(())
+    }
+
+    /// A record of tokens looking at the image.
+    fn record(
+        &self,
+        name: &str,
+        attention: &CrossAttention,
+        q: &[f32],
+        projected: &ImageProjections,
+    ) -> Result<QueryKey> {
+        let tokens = q.len() / attention.inner();
+        let queries = heads_first(q, attention.inner(), tokens, attention)?;
+        let n = self.grid.len();
+        let keys = heads_first(&projected.positioned, projected.stride, n, attention)?;
+        Ok(QueryKey {
+            layer: name.to_owned(),
+            query_tokens: Tokens { prefix: tokens, grid: None },
+            key_tokens: Tokens { prefix: 0, grid: Some(self.grid) },
+            ..describe(attention, queries, keys)
+        })
+    }
+}
+
+fn describe(attention: &CrossAttention, queries: Tensor, keys: Tensor) -> QueryKey {
+    let none = Tokens { prefix: 0, grid: None };
+    QueryKey {
+        layer: String::new(),
+        query_tokens: none,
+        key_tokens: none,
+        attention_heads: attention.heads,
+        head_dim: attention.head_dim(),
+        scale: attention.scale(),
+        windows: None,
+        bias: None,
+        queries,
+        keys,
+    }
+}
+
+fn sum(a: &[f32], b: &[f32]) -> Vec<f32> {
+    let mut out = a.to_vec();
+    add_assign(&mut out, b);
+    out
+}
+
+/// `count` rows `stride` apart, as (1, heads, rows, head_dim).
+fn heads_first(
+    rows: &[f32],
+    stride: usize,
+    count: usize,
+    attention: &CrossAttention,
+) -> Result<Tensor> {
+    let (heads, dim) = (attention.heads, attention.head_dim());
+    let mut out = vec![0.0; heads * count * dim];
+    out.par_chunks_mut(count * dim).enumerate().for_each(|(head, out)| {
+        for (row, out) in out.chunks_exact_mut(dim).enumerate() {
+            let from = row * stride + head * dim;
+            out.copy_from_slice(&rows[from..from + dim]);
+        }
+    });
+    Tensor::from_vec(out, (1, heads, count, dim), &Device::Cpu)
+}
+
+#[cfg(test)]
+mod tests;

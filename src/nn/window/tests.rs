@@ -1,0 +1,119 @@
+//! Window attention against the same thing in plain candle operations.
+
+use super::*;
+use crate::nn::capture::{QueryKey, Tokens};
+use crate::nn::testing::{close, noise};
+
+const HEADS: usize = 2;
+const DIM: usize = 4;
+const C: usize = 8;
+
+fn layer(side: usize) -> WindowAttention {
+    let norm = LayerNorm::new(noise(C, 1), noise(C, 2), 1e-5);
+    let qkv = Linear::new(&noise(3 * C * C, 3), Some(&noise(3 * C, 4)), 3 * C, C);
+    let project = Linear::new(&noise(C * C, 5), Some(&noise(C, 6)), C, C);
+    WindowAttention::new(norm, qkv, project, &noise(HEADS * side * side, 7), HEADS, side).unwrap()
+}
+
+/// Attention weights (windows, heads, n, n) and the output, step by step.
+fn reference(layer: &WindowAttention, x: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (h, w, _) = x.dims3()?;
+    let side = layer.side;
+    let (ph, pw) = (h.next_multiple_of(side), w.next_multiple_of(side));
+    let padded = x.pad_with_zeros(0, 0, ph - h)?.pad_with_zeros(1, 0, pw - w)?;
+    let count = ph / side * (pw / side);
+    let windows = padded
+        .reshape((ph / side, side, pw / side, side, C))?
+        .permute((0, 2, 1, 3, 4))?
+        .contiguous()?
+        .reshape((count, side * side, C))?;
+    let qkv = layer.qkv.forward(&layer.norm.forward(&windows)?)?;
+    let qkv = qkv.reshape((count, side * side, HEADS, 3 * DIM))?.transpose(1, 2)?;
+    let part = |i: usize| qkv.narrow(3, i * DIM, DIM)?.contiguous();
+    let scores = (part(0)?.matmul(&part(1)?.t()?)? * f64::from(layer.scale()))?;
+    let weights = candle_nn::ops::softmax_last_dim(&scores.broadcast_add(&layer.bias)?)?;
+    let mixed = weights.matmul(&part(2)?)?.transpose(1, 2)?.contiguous()?;
+    let out = layer.project.forward(&mixed.reshape((count, side * side, C))?)?;
+    let out = out
+        .reshape((ph / side, pw / side, side, side, C))?
+        .permute((0, 2, 1, 3, 4))?
+        .contiguous()?
+        .reshape((ph, pw, C))?
+        .narrow(0, 0, h)?
+        .narrow(1, 0, w)?;
+    Ok((weights, (x + out)?))
+}
+
+fn flat(x: &Tensor) -> Vec<f32> {
+    x.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn it_agrees_with_candle_and_recording_changes_nothing() {
+    for (h, w, side) in [(6, 6, 3), (7, 11, 4), (2, 3, 5)] {
+        let layer = layer(side);
+        let x = Tensor::from_vec(noise(h * w * C, 8), (h, w, C), &Device::Cpu).unwrap();
+        let (_, want) = reference(&layer, &x).unwrap();
+        let (got, recorded) = layer.forward(&x, false).unwrap();
+        assert!(recorded.is_none());
+        close(&flat(&got), &flat(&want), 1e-5);
+        let (again, _) = layer.forward(&x, true).unwrap();
+        assert_eq!(flat(&got), flat(&again));
+    }
+}
+
+#[test]
+fn rows_from_recorded_queries_and_keys_are_the_softmax_that_was_used() {
+    let (h, w, side) = (7, 5, 4);
+    let layer = layer(side);
+    let x = Tensor::from_vec(noise(h * w * C, 8), (h, w, C), &Device::Cpu).unwrap();
+    let (weights, _) = reference(&layer, &x).unwrap();
+    let (_, recorded) = layer.forward(&x, true).unwrap();
+    let (queries, keys) = recorded.unwrap();
+    let grid = Grid { rows: h, columns: w };
+    let tokens = Tokens { prefix: 0, grid: Some(grid) };
+    let windows = Windows::covering(grid, side);
+    let record = QueryKey {
+        layer: "attn".into(),
+        query_tokens: tokens,
+        key_tokens: tokens,
+        attention_heads: HEADS,
+        head_dim: DIM,
+        scale: layer.scale(),
+        windows: Some(windows),
+        bias: Some(layer.bias()),
+        queries,
+        keys,
+    };
+    for (y, x) in [(0, 0), (6, 4), (3, 4), (5, 1)] {
+        let (window, place) = windows.locate(y, x);
+        for head in 0..HEADS {
+            let row = record.row(head, window, place).unwrap();
+            let want = weights.get(window).unwrap().get(head).unwrap().get(place).unwrap();
+            close(&row, &flat(&want), 1e-5);
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn bias_offsets_are_numbered_by_first_appearance() {
+    // The numbering of the TinyViT sources, literally.
+    let side = 3;
+    let points: Vec<(usize, usize)> =
+        (0..side).flat_map(|r| (0..side).map(move |c| (r, c))).collect();
+    let mut offsets: Vec<(usize, usize)> = Vec::new();
+    let mut want = Vec::new();
+    let table: Vec<f32> = (0..9).map(|v| v as f32).collect();
+    for a in &points {
+        for b in &points {
+            let offset = (a.0.abs_diff(b.0), a.1.abs_diff(b.1));
+            let index = offsets.iter().position(|o| *o == offset).unwrap_or_else(|| {
+                offsets.push(offset);
+                offsets.len() - 1
+            });
+            want.push(table[index]);
+        }
+    }
+    assert_eq!(expand_bias(&table, 1, side), want);
+}

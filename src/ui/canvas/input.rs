@@ -1,0 +1,227 @@
+//! What the pointer does on the canvas. Raw events are followed one by one, so
+//! that a stroke has every place the pointer was at, and a click that begins and
+//! ends within one frame is a click.
+
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, Response, Vec2};
+
+use super::marks;
+use super::view::View;
+use crate::app::{App, Command, Tool};
+
+/// Pointer travel in points that makes a click a drag.
+const DRAG: f32 = 5.0;
+
+/// What a pressed button is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Drag {
+    /// Nothing.
+    #[default]
+    None,
+    /// The photo moves with the pointer.
+    Pan,
+    /// A stroke of brush or eraser.
+    Paint,
+    /// A point, or a box if it goes on (screen places).
+    Prompt { from: Pos2, to: Pos2, positive: bool },
+    /// An existing point is moved.
+    Point { index: usize, moved: bool },
+    /// A selection.
+    Select,
+}
+
+/// The pointer's business on the canvas.
+#[derive(Default)]
+pub struct Pointer {
+    /// What a pressed button is doing.
+    pub drag: Drag,
+    last: Pos2,
+}
+
+impl Pointer {
+    /// Follow this frame's events.
+    pub fn follow(
+        &mut self,
+        response: &Response,
+        view: &mut View,
+        app: &mut App,
+        out: &mut Vec<Command>,
+    ) {
+        let canvas = response.rect;
+        let over = response.contains_pointer();
+        let (events, space) =
+            response.ctx.input(|input| (input.events.clone(), input.key_down(Key::Space)));
+        for event in events {
+            match event {
+                Event::PointerButton { pos, button, pressed: true, modifiers } if over => {
+                    self.last = pos;
+                    self.press(pos, button, modifiers, space, canvas, view, app);
+                }
+                Event::PointerButton { pos, button, pressed: false, modifiers } => {
+                    self.moved(pos, canvas, view, app);
+                    self.release(pos, button, modifiers, canvas, view, app, out);
+                }
+                Event::PointerMoved(pos) => self.moved(pos, canvas, view, app),
+                Event::WindowFocused(false) => {
+                    app.stroke_end();
+                    self.drag = Drag::None;
+                }
+                _ => {}
+            }
+        }
+        if over {
+            wheel(response, view, app, out);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn press(
+        &mut self,
+        pos: Pos2,
+        button: PointerButton,
+        modifiers: Modifiers,
+        space: bool,
+        canvas: Rect,
+        view: &View,
+        app: &mut App,
+    ) {
+        let Some(open) = &app.open else { return };
+        let at = view.image_from_screen(canvas, pos);
+        let hit = marks::hit(&open.prompting.points, canvas, view, pos);
+        let everything = open.prompting.everything.is_some();
+        self.drag = match (button, app.tool) {
+            (PointerButton::Middle, _) => Drag::Pan,
+            (PointerButton::Primary, _) if space => Drag::Pan,
+            (PointerButton::Primary, Tool::Brush | Tool::Eraser) => {
+                app.stroke_begin([at.x, at.y], modifiers.shift);
+                Drag::Paint
+            }
+            (PointerButton::Primary, _) if everything => Drag::Select,
+            (PointerButton::Primary, Tool::Select) => Drag::Select,
+            (PointerButton::Primary, Tool::Points | Tool::Box) => match hit {
+                Some(index) => Drag::Point { index, moved: false },
+                None => Drag::Prompt { from: pos, to: pos, positive: !modifiers.alt },
+            },
+            (PointerButton::Secondary, Tool::Points | Tool::Box) if !everything => match hit {
+                Some(index) => {
+                    app.remove_point(index);
+                    Drag::None
+                }
+                None => Drag::Prompt { from: pos, to: pos, positive: false },
+            },
+            _ => self.drag,
+        };
+    }
+
+    fn moved(&mut self, pos: Pos2, canvas: Rect, view: &mut View, app: &mut App) {
+        let delta = pos - self.last;
+        self.last = pos;
+        if delta == Vec2::ZERO {
+            return;
+        }
+        let at = view.image_from_screen(canvas, pos);
+        match &mut self.drag {
+            Drag::None | Drag::Select => {}
+            Drag::Pan => view.pan(delta),
+            Drag::Paint => app.stroke_to([at.x, at.y]),
+            Drag::Prompt { to, .. } => *to = pos,
+            Drag::Point { index, moved } => {
+                *moved = true;
+                if let Some(at) = inside(app, at) {
+                    app.move_point(*index, at.x, at.y);
+                }
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn release(
+        &mut self,
+        pos: Pos2,
+        button: PointerButton,
+        modifiers: Modifiers,
+        canvas: Rect,
+        view: &View,
+        app: &mut App,
+        out: &mut Vec<Command>,
+    ) {
+        let at = view.image_from_screen(canvas, pos);
+        match std::mem::take(&mut self.drag) {
+            Drag::Paint if button == PointerButton::Primary => app.stroke_end(),
+            Drag::Prompt { from, to, positive } => {
+                let begun = view.image_from_screen(canvas, from);
+                if from.distance(to) > DRAG && positive {
+                    set_box(app, begun, at);
+                } else if let Some(at) = inside(app, begun) {
+                    app.add_point(at.x, at.y, positive);
+                }
+            }
+            Drag::Point { moved: true, .. } => app.ask_model(),
+            Drag::Select => select(app, at, modifiers, out),
+            // Another button came up: this one is still down.
+            Drag::Paint => self.drag = Drag::Paint,
+            _ => {}
+        }
+    }
+}
+
+/// The place, if it is in the photo.
+fn inside(app: &App, at: Pos2) -> Option<Pos2> {
+    let open = app.open.as_ref()?;
+    let (width, height) = (open.photo.width() as f32, open.photo.height() as f32);
+    (at.x >= 0.0 && at.y >= 0.0 && at.x < width && at.y < height).then_some(at)
+}
+
+/// Prompt with the part of the box that is in the photo.
+fn set_box(app: &mut App, a: Pos2, b: Pos2) {
+    let Some(open) = &app.open else { return };
+    let size = Vec2::new(open.photo.width() as f32, open.photo.height() as f32).to_pos2();
+    let (a, b) = (a.clamp(Pos2::ZERO, size), b.clamp(Pos2::ZERO, size));
+    if (a.x - b.x).abs() >= 1.0 && (a.y - b.y).abs() >= 1.0 {
+        app.set_box([a.x, a.y], [b.x, b.y]);
+    }
+}
+
+fn select(app: &App, at: Pos2, modifiers: Modifiers, out: &mut Vec<Command>) {
+    let Some(open) = &app.open else { return };
+    let Some(at) = inside(app, at) else {
+        out.push(Command::Select(Vec::new()));
+        return;
+    };
+    let (x, y) = (at.x as u32, at.y as u32);
+    if let Some(masks) = &open.prompting.everything {
+        if let Some(index) = masks.iter().position(|(mask, _)| mask.contains(x, y)) {
+            out.push(Command::AcceptOne(index));
+        }
+        return;
+    }
+    let segment = open.document().segment_at(x, y).filter(|segment| !segment.hidden);
+    out.push(match (segment, modifiers.shift) {
+        (Some(segment), true) => Command::ToggleSelected(segment.id),
+        (Some(segment), false) => Command::Select(vec![segment.id]),
+        (None, true) => return,
+        (None, false) => Command::Select(Vec::new()),
+    });
+}
+
+/// Wheel and pinch zoom; with Ctrl they size the brush.
+fn wheel(response: &Response, view: &mut View, app: &App, out: &mut Vec<Command>) {
+    let (scroll, pinch, modifiers, pointer) = response.ctx.input(|input| {
+        (
+            input.smooth_scroll_delta().y,
+            input.zoom_delta(),
+            input.modifiers,
+            input.pointer.hover_pos(),
+        )
+    });
+    let Some(pointer) = pointer else { return };
+    if modifiers.command && app.tool.paints() {
+        if pinch != 1.0 {
+            out.push(Command::ResizeBrush(pinch.ln() * 8.0));
+        }
+        return;
+    }
+    let factor = (scroll / 260.0).exp() * pinch;
+    if factor != 1.0 {
+        view.zoom_about(response.rect, pointer, factor);
+    }
+}

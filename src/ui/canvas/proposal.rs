@@ -1,0 +1,201 @@
+//! What the model offers, drawn so that nobody takes it for a label: accent
+//! fill, and a contour that moves.
+
+use egui::{Color32, ColorImage, Painter, Pos2, Rect, Shape, Stroke, TextureHandle, TextureOptions};
+
+use super::view::View;
+use crate::label::{Mask, contours};
+use crate::ui::theme::{self, Colors};
+
+/// Longest side of a proposal's picture in pixels; larger masks are sampled.
+const LONGEST: u32 = 1536;
+
+/// A mask as texture and outline.
+pub struct MaskPicture {
+    serial: u64,
+    bounds: Rect,
+    texture: Option<TextureHandle>,
+    outlines: Vec<Vec<Pos2>>,
+}
+
+impl MaskPicture {
+    /// Draw `mask`; `serial` names it.
+    pub fn new(painter: &Painter, mask: &Mask, serial: u64) -> Self {
+        let bounds = mask.bounds();
+        let outlines = contours(mask)
+            .into_iter()
+            .map(|line| line.into_iter().map(|[x, y]| Pos2::new(x as f32, y as f32)).collect())
+            .collect();
+        let texture = (!mask.is_empty()).then(|| {
+            let image = picture(std::iter::once((mask, Color32::WHITE)), bounds);
+            painter.ctx().load_texture("proposal", image, TextureOptions::LINEAR)
+        });
+        Self { serial, bounds: image_rect(bounds), texture, outlines }
+    }
+
+    /// Whether this is the picture of the mask with that serial.
+    pub fn is(&self, serial: u64) -> bool {
+        self.serial == serial
+    }
+
+    /// Paint fill and moving contour.
+    pub fn paint(&self, painter: &Painter, canvas: Rect, view: &View, colors: &Colors) {
+        if let Some(texture) = &self.texture {
+            let tint = theme::with_alpha(colors.accent, theme::canvas::PROPOSAL_FILL);
+            let rect = view.screen_rect(canvas, self.bounds);
+            let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
+            painter.image(texture.id(), rect, uv, tint);
+        }
+        self.paint_ants(painter, canvas, view, colors);
+    }
+
+    /// Paint the moving contour alone.
+    pub fn paint_ants(&self, painter: &Painter, canvas: Rect, view: &View, colors: &Colors) {
+        let time = painter.ctx().input(|input| input.time);
+        let period = f64::from(2.0 * theme::canvas::ANT);
+        let offset = (time * theme::canvas::ANTS_PER_SECOND * period) % period;
+        let under = Stroke::new(theme::canvas::CONTOUR_SELECTED, theme::canvas::INK);
+        let ants = Stroke::new(theme::canvas::CONTOUR, colors.accent);
+        for outline in &self.outlines {
+            let line = on_screen(outline, canvas, view);
+            if line.len() < 2 {
+                continue;
+            }
+            painter.add(Shape::line(line.clone(), under));
+            let gap = theme::canvas::ANT;
+            painter.extend(Shape::dashed_line_with_offset(
+                &line,
+                ants,
+                &[theme::canvas::ANT],
+                &[gap],
+                // Marching forwards, and never negative.
+                (period - offset) as f32,
+            ));
+        }
+        painter.ctx().request_repaint_after(std::time::Duration::from_millis(80));
+    }
+}
+
+/// The closed outline in screen points, without points closer than a pixel, and
+/// nothing for outlines that are off screen.
+fn on_screen(outline: &[Pos2], canvas: Rect, view: &View) -> Vec<Pos2> {
+    let mut line: Vec<Pos2> = Vec::with_capacity(outline.len() + 1);
+    let mut bounds = Rect::NOTHING;
+    for &at in outline.iter().chain(outline.first()) {
+        let at = view.screen_from_image(canvas, at);
+        bounds.extend_with(at);
+        if line.last().is_none_or(|last| last.distance_sq(at) > 0.8) {
+            line.push(at);
+        }
+    }
+    if bounds.intersects(canvas) { line } else { Vec::new() }
+}
+
+/// The masks offered for the whole photo, each in a colour of its own.
+pub struct EverythingPicture {
+    serial: u64,
+    bounds: Rect,
+    texture: TextureHandle,
+    hovered: Option<(usize, MaskPicture)>,
+}
+
+impl EverythingPicture {
+    /// Draw all of `masks` for a photo of that size.
+    pub fn new(painter: &Painter, masks: &[(Mask, f32)], width: u32, height: u32, serial: u64) -> Self {
+        let bounds = crate::label::Rect::of_size(width, height);
+        let colored = masks.iter().enumerate().map(|(at, (mask, _))| (mask, hue(at)));
+        let image = picture(colored, bounds);
+        let texture = painter.ctx().load_texture("proposals", image, TextureOptions::LINEAR);
+        Self { serial, bounds: image_rect(bounds), texture, hovered: None }
+    }
+
+    /// Whether this is the picture with that serial.
+    pub fn is(&self, serial: u64) -> bool {
+        self.serial == serial
+    }
+
+    /// Paint all of them, and the contour of the one under the pointer.
+    pub fn paint(
+        &mut self,
+        painter: &Painter,
+        canvas: Rect,
+        view: &View,
+        colors: &Colors,
+        hovered: Option<(usize, &Mask)>,
+    ) {
+        let rect = view.screen_rect(canvas, self.bounds);
+        let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
+        painter.image(self.texture.id(), rect, uv, theme::with_alpha(Color32::WHITE, 0.55));
+        match hovered {
+            None => self.hovered = None,
+            Some((at, mask)) => {
+                if self.hovered.as_ref().is_none_or(|(known, _)| *known != at) {
+                    self.hovered = Some((at, MaskPicture::new(painter, mask, self.serial)));
+                }
+            }
+        }
+        if let Some((_, picture)) = &self.hovered {
+            picture.paint_ants(painter, canvas, view, colors);
+        }
+    }
+}
+
+/// Neighbouring numbers get hues far apart: steps by the golden ratio.
+fn hue(at: usize) -> Color32 {
+    const GOLDEN: f32 = 0.618_034;
+    egui::ecolor::Hsva::new((at as f32 * GOLDEN).fract(), 0.65, 0.95, 1.0).into()
+}
+
+fn image_rect(bounds: crate::label::Rect) -> Rect {
+    Rect::from_min_max(
+        Pos2::new(bounds.x0 as f32, bounds.y0 as f32),
+        Pos2::new(bounds.x1 as f32, bounds.y1 as f32),
+    )
+}
+
+/// Masks on a transparent ground over `bounds`, sampled to at most [`LONGEST`].
+fn picture<'a>(
+    masks: impl Iterator<Item = (&'a Mask, Color32)>,
+    bounds: crate::label::Rect,
+) -> ColorImage {
+    let longest = bounds.width().max(bounds.height()).max(1);
+    let step = longest.div_ceil(LONGEST);
+    let width = bounds.width().div_ceil(step).max(1) as usize;
+    let height = bounds.height().div_ceil(step).max(1) as usize;
+    let mut pixels = vec![Color32::TRANSPARENT; width * height];
+    for (mask, color) in masks {
+        for span in mask.spans() {
+            let y = span.y - bounds.y0;
+            // One row stands for `step` of them; thin shapes keep their first row.
+            if y % step != 0 {
+                continue;
+            }
+            let x0 = ((span.x0 - bounds.x0) / step) as usize;
+            let x1 = ((span.x1 - bounds.x0).div_ceil(step) as usize).min(width);
+            let row = (y / step) as usize * width;
+            pixels[row + x0..row + x1].fill(color);
+        }
+    }
+    ColorImage::new([width, height], pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_covers_its_mask() {
+        let mask = Mask::from_rect(crate::label::Rect::new(10, 20, 13, 22));
+        let image = picture(std::iter::once((&mask, Color32::WHITE)), mask.bounds());
+        assert_eq!(image.size, [3, 2]);
+        assert!(image.pixels.iter().all(|&pixel| pixel == Color32::WHITE));
+    }
+
+    #[test]
+    fn a_huge_mask_is_sampled() {
+        let mask = Mask::from_rect(crate::label::Rect::new(0, 0, 9000, 3000));
+        let image = picture(std::iter::once((&mask, Color32::WHITE)), mask.bounds());
+        assert!(image.size[0] <= LONGEST as usize && image.size[1] <= LONGEST as usize);
+        assert!(image.pixels.iter().all(|&pixel| pixel == Color32::WHITE));
+    }
+}

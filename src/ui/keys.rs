@@ -1,0 +1,197 @@
+//! The keys, in one table: it drives the keyboard, the tooltips, the menus, the
+//! palette and the F1 sheet, so that none of them can lie.
+
+use egui::{Context, Key, KeyboardShortcut, Modifiers};
+
+use crate::app::{App, Command, Dialog, Tool};
+
+/// A command that has a name and mostly a key.
+pub struct Action {
+    /// Heading on the F1 sheet.
+    pub group: &'static str,
+    /// Name in menus and palette.
+    pub name: &'static str,
+    /// The key, where there is one.
+    pub key: Option<KeyboardShortcut>,
+    /// A second key that does the same.
+    pub other: Option<KeyboardShortcut>,
+    /// What it does.
+    pub command: Command,
+}
+
+const NONE: Modifiers = Modifiers::NONE;
+const CTRL: Modifiers = Modifiers::COMMAND;
+const SHIFT: Modifiers = Modifiers::SHIFT;
+
+const fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(modifiers, key))
+}
+
+/// Every named command.
+pub fn actions() -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut group = "";
+    let mut add = |heading: &'static str, name, key, other, command| {
+        if !heading.is_empty() {
+            group = heading;
+        }
+        actions.push(Action { group, name, key, other, command });
+    };
+    add("File", "Open photo…", key(CTRL, Key::O), None, Command::AskForPhoto);
+    add("", "Open folder…", key(CTRL.plus(SHIFT), Key::O), None, Command::AskForFolder);
+    add("", "Open the sample photo", None, None, Command::OpenSample);
+    add("", "Save labels", key(CTRL, Key::S), None, Command::Save);
+    add("", "Export…", key(CTRL, Key::E), None, Command::AskForExport);
+    add("", "Next photo", key(NONE, Key::ArrowRight), None, Command::NextPhoto);
+    add("", "Previous photo", key(NONE, Key::ArrowLeft), None, Command::PreviousPhoto);
+    add("", "Settings", key(CTRL, Key::Comma), None, Command::Show(Dialog::Settings));
+    add("", "Quit", key(CTRL, Key::Q), None, Command::Quit);
+
+    add("Edit", "Undo", key(CTRL, Key::Z), None, Command::Undo);
+    add("", "Redo", key(CTRL.plus(SHIFT), Key::Z), key(CTRL, Key::Y), Command::Redo);
+    add("", "Delete selected", key(NONE, Key::Delete), key(NONE, Key::Backspace), Command::DeleteSelected);
+    add("", "Merge selected", key(CTRL, Key::M), None, Command::MergeSelected);
+
+    for tool in Tool::ALL {
+        let letter = match tool {
+            Tool::Select => Key::V,
+            Tool::Points => Key::P,
+            Tool::Box => Key::R,
+            Tool::Brush => Key::B,
+            Tool::Eraser => Key::E,
+        };
+        let heading = if tool == Tool::Select { "Tools" } else { "" };
+        add(heading, tool.name(), key(NONE, letter), None, Command::Take(tool));
+    }
+    add("", "Smaller brush", key(NONE, Key::OpenBracket), None, Command::ResizeBrush(-1.0));
+    add("", "Larger brush", key(NONE, Key::CloseBracket), None, Command::ResizeBrush(1.0));
+
+    add("Model", "Accept proposal", key(NONE, Key::Enter), None, Command::Accept);
+    add("", "Drop proposal, deselect", key(NONE, Key::Escape), None, Command::Drop);
+    add("", "Next mask", key(NONE, Key::Tab), None, Command::NextCandidate);
+    add("", "Previous mask", key(SHIFT, Key::Tab), None, Command::PreviousCandidate);
+    add("", "Segment everything", key(CTRL.plus(SHIFT), Key::E), None, Command::SegmentEverything);
+    add("", "Stop the model", key(CTRL, Key::Period), None, Command::CancelWork);
+
+    add("View", "Fit photo", key(NONE, Key::Num0), None, Command::Fit);
+    add("", "Actual size", key(SHIFT, Key::Num0), None, Command::ActualSize);
+    add("", "Zoom in", key(NONE, Key::Plus), key(NONE, Key::Equals), Command::ZoomIn);
+    add("", "Zoom out", key(NONE, Key::Minus), None, Command::ZoomOut);
+    add("", "Zoom to segment", key(NONE, Key::Z), None, Command::ZoomToSegment);
+    add("", "Panels", key(CTRL, Key::B), None, Command::TogglePanel);
+    add("", "Photo strip", key(CTRL.plus(SHIFT), Key::B), None, Command::ToggleFilmstrip);
+
+    add("Help", "All keys", key(NONE, Key::F1), None, Command::Show(Dialog::Keys));
+    add("", "Find a command", key(CTRL, Key::K), None, Command::Show(Dialog::Palette(String::new())));
+    add("", "Messages", None, None, Command::Show(Dialog::Messages));
+    add("", "First steps", None, None, Command::ShowFirstSteps);
+    add("", "About PatchLens", None, None, Command::Show(Dialog::About));
+    actions
+}
+
+/// Gestures that have no command, for the F1 sheet.
+pub const GESTURES: [(&str, &str); 12] = [
+    ("1 … 9", "Current class; with Select, the class of the selected segments"),
+    ("Wheel, pinch", "Zoom about the pointer"),
+    ("Space+drag, middle drag", "Move the photo"),
+    ("Hold H", "Hide the labels"),
+    ("Hold Shift+H", "Labels alone, without the photo"),
+    ("Click, right click", "Points: the object, not the object (Alt+click too)"),
+    ("Drag", "Points, Box: a box around the object"),
+    ("Drag a point", "Move it"),
+    ("Right click a point", "Delete it"),
+    ("Shift+click", "Brush, Eraser: a straight line; Select: add to the selection"),
+    ("Ctrl+wheel", "Brush, Eraser: size"),
+    ("Double click", "Class or segment in a panel: rename, zoom to"),
+];
+
+/// The shortcut's text for tooltips and menus.
+pub fn text(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
+    ctx.format_shortcut(shortcut)
+}
+
+/// The key of `command` as text, if it has one.
+pub fn text_of(ctx: &Context, command: &Command) -> Option<String> {
+    actions()
+        .into_iter()
+        .find(|action| action.command == *command)
+        .and_then(|action| action.key.map(|key| text(ctx, &key)))
+}
+
+/// Turn this frame's keys into commands. While text is being typed only the keys
+/// with Ctrl count, and not those that edit text.
+pub fn pressed(ctx: &Context, app: &App) -> Vec<Command> {
+    let typing = ctx.text_edit_focused();
+    let in_dialog = app.dialog.is_some();
+    let mut commands = Vec::new();
+    for action in longest_first(actions()) {
+        let usable = |key: &KeyboardShortcut| {
+            !typing || (key.modifiers.command && !matches!(key.logical_key, Key::Z | Key::Y))
+        };
+        let allowed = !in_dialog || matches!(action.command, Command::Show(_) | Command::Quit);
+        for key in [action.key, action.other].into_iter().flatten() {
+            // Navigation keys go to the dialog that is open, letters to its text.
+            if allowed && usable(&key) && ctx.input_mut(|input| input.consume_shortcut(&key)) {
+                commands.push(action.command.clone());
+            }
+        }
+    }
+    if !typing && !in_dialog {
+        commands.extend(class_keys(ctx));
+    }
+    commands
+}
+
+/// egui matches a shortcut's modifiers loosely: try those with more of them first.
+fn longest_first(mut actions: Vec<Action>) -> Vec<Action> {
+    let count = |action: &Action| {
+        action.key.map_or(0, |key| {
+            usize::from(key.modifiers.command) + usize::from(key.modifiers.shift)
+        })
+    };
+    actions.sort_by_key(|action| std::cmp::Reverse(count(action)));
+    actions
+}
+
+fn class_keys(ctx: &Context) -> Vec<Command> {
+    const DIGITS: [Key; 9] = [
+        Key::Num1,
+        Key::Num2,
+        Key::Num3,
+        Key::Num4,
+        Key::Num5,
+        Key::Num6,
+        Key::Num7,
+        Key::Num8,
+        Key::Num9,
+    ];
+    DIGITS
+        .iter()
+        .zip(1u8..)
+        .filter(|(key, _)| ctx.input_mut(|input| input.consume_key(Modifiers::NONE, **key)))
+        .map(|(_, digit)| Command::PickClass(digit))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_does_two_things() {
+        let mut seen = std::collections::HashMap::new();
+        for action in actions() {
+            for key in [action.key, action.other].into_iter().flatten() {
+                let before = seen.insert(format!("{key:?}"), action.name);
+                assert_eq!(before, None, "{key:?} is also {}", action.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_action_has_a_name_of_its_own() {
+        let names: std::collections::HashSet<_> =
+            actions().iter().map(|action| action.name).collect();
+        assert_eq!(names.len(), actions().len());
+    }
+}
