@@ -127,7 +127,11 @@ fn rle_of_a_rough_mask(bencher: Bencher, side: u32) {
 #[divan::bench]
 fn clean_a_rough_mask(bencher: Bencher) {
     let mask = rough(SIDE);
-    bencher.bench(|| black_box(&mask).fill_holes_below(100).drop_islands_below(100));
+    bencher.bench(|| {
+        black_box(&mask)
+            .fill_holes_below(100)
+            .drop_islands_below(100)
+    });
 }
 
 #[divan::bench]

@@ -138,7 +138,7 @@ impl Prompting {
         let prior = self
             .offer
             .as_ref()
-            .filter(|offer| offer.chosen != offer.best)
+            .filter(|offer| offer.chosen != 0)
             .map(|offer| offer.chosen().low_res.clone());
         Prompt { points: self.points.clone(), bbox: self.bbox, mask: prior }
     }
@@ -146,25 +146,26 @@ impl Prompting {
 
 /// Candidate masks for one prompt, one of them chosen.
 pub struct Offer {
-    /// All candidates.
+    /// All candidates, the likely ones first.
     pub candidates: Vec<Proposal>,
-    /// The one shown.
+    /// The one shown; the model's own choice is the first.
     pub chosen: usize,
-    /// The model's own choice.
-    pub best: usize,
     /// Changes with every new offer and choice, for caches of its picture.
     pub serial: u64,
 }
 
 impl Offer {
+    /// The model's choice comes first, then the others by their score: Tab goes
+    /// from the likely to the unlikely.
     pub(super) fn new(proposals: Proposals, serial: u64) -> Option<Self> {
-        let best = proposals.best;
-        (best < proposals.candidates.len()).then_some(Self {
-            candidates: proposals.candidates,
-            chosen: best,
-            best,
-            serial,
-        })
+        let mut candidates = proposals.candidates;
+        if proposals.best >= candidates.len() {
+            return None;
+        }
+        let best = candidates.remove(proposals.best);
+        candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+        candidates.insert(0, best);
+        Some(Self { candidates, chosen: 0, serial })
     }
 
     /// The candidate that is shown.

@@ -142,6 +142,7 @@ impl App {
         };
         if self.finish_edit(result) {
             self.settings.first_steps_done = true;
+            self.first_steps = false;
             self.drop_offer();
         }
     }

@@ -67,7 +67,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
     let mut common = Common::default();
     let mut subcommand = None;
     program(&mut parser, &mut common, &mut subcommand)
-        .map(|action| Invocation { threads: common.threads, action })
+        .map(|action| Invocation {
+            threads: common.threads,
+            action,
+        })
         .map_err(|complaint| UsageError {
             message: complaint.to_string(),
             help: match subcommand {
@@ -100,7 +103,9 @@ impl Default for Common {
 
 impl Common {
     fn output(&mut self) -> Parsed<PathBuf> {
-        self.output.take().ok_or_else(|| "say where to write with -o".into())
+        self.output
+            .take()
+            .ok_or_else(|| "say where to write with -o".into())
     }
 }
 
@@ -160,16 +165,21 @@ fn program(
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Action::Window { path: path.map(PathBuf::from) })
+    Ok(Action::Window {
+        path: path.map(PathBuf::from),
+    })
 }
 
 fn subcommand_name(word: &OsStr) -> Option<&'static str> {
-    ["segment", "pipe", "models", "export"].into_iter().find(|name| word == OsStr::new(name))
+    ["segment", "pipe", "models", "export"]
+        .into_iter()
+        .find(|name| word == OsStr::new(name))
 }
 
 fn two_paths(first: Option<&OsStr>) -> Complaint {
     let first = first.unwrap_or_default().to_string_lossy();
-    format!("{first} is not a subcommand, and the window opens one photo or folder at a time").into()
+    format!("{first} is not a subcommand, and the window opens one photo or folder at a time")
+        .into()
 }
 
 fn no_option(name: &str) -> Complaint {
@@ -228,7 +238,10 @@ fn pipe(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
         }
     }
     let model = std::mem::take(&mut common.model);
-    Ok(Action::Pipe(pipe::Args { model, limits: common.limits }))
+    Ok(Action::Pipe(pipe::Args {
+        model,
+        limits: common.limits,
+    }))
 }
 
 fn models(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
@@ -271,7 +284,12 @@ fn export(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
         return Err("name the photos to export".into());
     }
     let kind = export_kind(kind.as_deref(), class)?;
-    Ok(Action::Export(export::Args { images, kind, folder: common.output()?, limits: common.limits }))
+    Ok(Action::Export(export::Args {
+        images,
+        kind,
+        folder: common.output()?,
+        limits: common.limits,
+    }))
 }
 
 fn export_kind(kind: Option<&str>, class: Option<String>) -> Parsed<export::Kind> {
@@ -284,10 +302,9 @@ fn export_kind(kind: Option<&str>, class: Option<String>) -> Parsed<export::Kind
         ("instances", None) => export::Kind::Instances,
         ("overlay", None) => export::Kind::Overlay,
         (other, None) => {
-            return Err(format!(
-                "--kind is classes, instances, binary or overlay, not {other:?}"
-            )
-            .into());
+            return Err(
+                format!("--kind is classes, instances, binary or overlay, not {other:?}").into(),
+            );
         }
     })
 }
@@ -300,7 +317,10 @@ fn text(value: OsString, option: &str) -> Parsed<String> {
 
 /// A whole number from 1 on.
 fn whole(value: &OsStr, option: &str) -> Parsed<u32> {
-    let number = value.to_str().and_then(|text| text.parse().ok()).filter(|n| *n > 0);
+    let number = value
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .filter(|n| *n > 0);
     Ok(number.ok_or_else(|| format!("{option} takes a whole number from 1 on, not {value:?}"))?)
 }
 
@@ -325,7 +345,11 @@ fn point(value: &OsStr) -> Parsed<PromptPoint> {
         Some([x, y, label]) if *label == 0.0 || *label == 1.0 => (*x, *y, *label),
         _ => return Err(format!("--point is X,Y or X,Y,0 in pixels, not {value:?}").into()),
     };
-    Ok(PromptPoint { x, y, positive: label == 1.0 })
+    Ok(PromptPoint {
+        x,
+        y,
+        positive: label == 1.0,
+    })
 }
 
 /// Two opposite corners, in any order.

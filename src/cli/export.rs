@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::output::{complain, print};
 use super::Failure;
+use super::output::{complain, print};
 use crate::document::Document;
 use crate::formats::{self, ExportKind, ExportRequest, Opened};
 use crate::label::{ClassId, Classes};
@@ -54,7 +54,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut failed = false;
     for (image, target) in targets(&args.images, folder) {
         let written = if taken.insert(target.clone()) {
-            protected.check(&target).and_then(|()| export(args, image, &target))
+            protected
+                .check(&target)
+                .and_then(|()| export(args, image, &target))
         } else {
             Err(format!(
                 "{} would overwrite the export of another photo, {}: export it into another folder",
@@ -90,7 +92,10 @@ fn export(args: &Args, image: &Path, target: &Path) -> Result<Vec<PathBuf>, Stri
                 .ok_or_else(|| format!("{} has no class {class:?}", image.display()))?,
         ),
     };
-    let request = ExportRequest { kind, path: target.to_owned() };
+    let request = ExportRequest {
+        kind,
+        path: target.to_owned(),
+    };
     formats::export(&photo, &document, &request).map_err(|error| error.to_string())
 }
 
@@ -115,22 +120,34 @@ fn find_class(classes: &Classes, wanted: &str) -> Option<ClassId> {
 /// photo's stem, or its full file name where two of the photos share a stem.
 fn targets<'a>(images: &'a [PathBuf], folder: &Path) -> Vec<(&'a Path, PathBuf)> {
     let mut seen = HashSet::new();
-    let images: Vec<&Path> =
-        images.iter().map(PathBuf::as_path).filter(|image| seen.insert(*image)).collect();
+    let images: Vec<&Path> = images
+        .iter()
+        .map(PathBuf::as_path)
+        .filter(|image| seen.insert(*image))
+        .collect();
     let mut stems: HashMap<&OsStr, u32> = HashMap::new();
     for image in &images {
-        *stems.entry(image.file_stem().unwrap_or_default()).or_default() += 1;
+        *stems
+            .entry(image.file_stem().unwrap_or_default())
+            .or_default() += 1;
     }
     let target = |image: &Path| {
         let stem = image.file_stem().unwrap_or_default();
         let shared = stems.get(stem).is_some_and(|count| *count > 1);
-        let mut name: OsString = if shared { image.file_name() } else { Some(stem) }
-            .unwrap_or_default()
-            .to_owned();
+        let mut name: OsString = if shared {
+            image.file_name()
+        } else {
+            Some(stem)
+        }
+        .unwrap_or_default()
+        .to_owned();
         name.push(".png");
         folder.join(name)
     };
-    images.into_iter().map(|image| (image, target(image))).collect()
+    images
+        .into_iter()
+        .map(|image| (image, target(image)))
+        .collect()
 }
 
 /// Files that an export must never replace: the photos, and the labels saved
@@ -151,15 +168,22 @@ impl Protected {
     }
 
     fn check(&self, target: &Path) -> Result<(), String> {
-        let folder = target.parent().and_then(|folder| folder.canonicalize().ok());
+        let folder = target
+            .parent()
+            .and_then(|folder| folder.canonicalize().ok());
         let inside = folder.is_some_and(|folder| self.0.contains(&folder));
-        let is_photo = target.canonicalize().is_ok_and(|target| self.0.contains(&target));
+        let is_photo = target
+            .canonicalize()
+            .is_ok_and(|target| self.0.contains(&target));
         let what = match (inside, is_photo) {
             (true, _) => "is in the folder of the saved labels",
             (_, true) => "is one of the photos",
             _ => return Ok(()),
         };
-        Err(format!("{} {what}: export into another folder", target.display()))
+        Err(format!(
+            "{} {what}: export into another folder",
+            target.display()
+        ))
     }
 }
 
@@ -171,8 +195,10 @@ mod tests {
     fn names_are_stems_unless_two_photos_share_one() {
         let images = ["d/a.jpg", "d/a.png", "d/b.c.jpg", "d/a.jpg"].map(PathBuf::from);
         let targets = targets(&images, Path::new("out"));
-        let names: Vec<String> =
-            targets.iter().map(|(_, target)| target.display().to_string()).collect();
+        let names: Vec<String> = targets
+            .iter()
+            .map(|(_, target)| target.display().to_string())
+            .collect();
         assert_eq!(names, ["out/a.jpg.png", "out/a.png.png", "out/b.c.png"]);
     }
 
@@ -197,8 +223,16 @@ mod tests {
         std::fs::create_dir(folder.path().join("out")).unwrap();
         let protected = Protected::of(std::slice::from_ref(&photo));
         assert!(protected.check(&photo).is_err());
-        assert!(protected.check(&folder.path().join("labels/a.png")).is_err());
-        assert!(protected.check(&folder.path().join("out/../a.png")).is_err());
+        assert!(
+            protected
+                .check(&folder.path().join("labels/a.png"))
+                .is_err()
+        );
+        assert!(
+            protected
+                .check(&folder.path().join("out/../a.png"))
+                .is_err()
+        );
         assert!(protected.check(&folder.path().join("out/a.png")).is_ok());
         assert!(protected.check(&folder.path().join("b.png")).is_ok());
     }

@@ -63,11 +63,13 @@ Usage: patchlens pipe [OPTIONS]
 Requests:
   {\"id\":1,\"op\":\"open\",\"path\":\"a.jpg\"}
      {\"id\":1,\"ok\":true,\"width\":640,\"height\":480,\"encode_ms\":512.0}
-  {\"id\":2,\"op\":\"segment\",\"points\":[[312,148,1],[90,200,0]],\"box\":null,\"reset\":true}
-     {\"id\":2,\"ok\":true,\"mask\":{\"size\":[480,640],\"counts\":\"...\"},\"score\":0.98,\"decode_ms\":38.1}
+  {\"id\":2,\"op\":\"segment\",\"points\":[[312,148,1],[90,200,0]],\"reset\":true}
+     {\"id\":2,\"ok\":true,\"mask\":{\"size\":[480,640],\"counts\":\"...\"},
+      \"score\":0.98,\"decode_ms\":38.1}      (on one line)
 Points are pixels of the photo, all points of the object so far; 1 is inside, 0
-outside. The box is [x0,y0,x1,y1]. With \"reset\":false the mask before is a prior.
-The mask is COCO compressed RLE. A request that cannot be served is answered
+outside. \"box\":[x0,y0,x1,y1] may come with them or alone. With \"reset\":false
+the mask before is a prior. The mask is COCO compressed RLE. A request that cannot
+be served is answered
      {\"id\":2,\"ok\":false,\"error\":\"...\"}
 and the program goes on. After an open that failed, no photo is open.
 

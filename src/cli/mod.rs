@@ -63,16 +63,18 @@ pub fn run(
         }
     };
     let prepared = invocation.threads.map_or(Ok(()), use_threads);
-    let outcome = prepared.and_then(|()| match invocation.action {
-        Action::Window { path } => return Ok(open_window(path)),
-        Action::Help(text) => print(text),
-        Action::Version => print(&format!("patchlens {}\n", env!("CARGO_PKG_VERSION"))),
-        Action::Segment(args) => segment::run(&args),
-        Action::Pipe(args) => pipe::run(&args),
-        Action::Models { json } => models::run(json),
-        Action::Export(args) => export::run(&args),
-    }
-    .map(|()| ExitCode::SUCCESS));
+    let outcome = prepared.and_then(|()| {
+        match invocation.action {
+            Action::Window { path } => return Ok(open_window(path)),
+            Action::Help(text) => print(text),
+            Action::Version => print(&format!("patchlens {}\n", env!("CARGO_PKG_VERSION"))),
+            Action::Segment(args) => segment::run(&args),
+            Action::Pipe(args) => pipe::run(&args),
+            Action::Models { json } => models::run(json),
+            Action::Export(args) => export::run(&args),
+        }
+        .map(|()| ExitCode::SUCCESS)
+    });
     match outcome {
         Ok(code) => code,
         Err(Failure::ReaderGone) => ExitCode::SUCCESS,
@@ -87,7 +89,12 @@ pub fn run(
 /// Compute with `count` threads. Everything here and in candle runs on rayon's
 /// global pool, which takes its size at its first use: this comes before it.
 fn use_threads(count: usize) -> Result<(), Failure> {
-    rayon::ThreadPoolBuilder::new().num_threads(count).build_global().map_err(|error| {
-        Failure::Sentence(format!("the system gave no {count} threads ({error}): use fewer"))
-    })
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(count)
+        .build_global()
+        .map_err(|error| {
+            Failure::Sentence(format!(
+                "the system gave no {count} threads ({error}): use fewer"
+            ))
+        })
 }

@@ -51,7 +51,12 @@ fn row(info: &ModelInfo) -> Row<'_> {
 fn line(info: &ModelInfo) -> String {
     let millions = info.parameters as f64 / 1e6;
     let what = capabilities(info).collect::<Vec<_>>().join(", ");
-    let ModelInfo { name, title, licence, .. } = info;
+    let ModelInfo {
+        name,
+        title,
+        licence,
+        ..
+    } = info;
     format!("{name:<14} {title}: {what}; {millions:.1} M parameters, {licence}\n")
 }
 

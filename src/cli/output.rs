@@ -9,7 +9,9 @@ use super::Failure;
 /// Print to standard output.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(stdout_failure)
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(stdout_failure)
 }
 
 /// What a failed write to standard output means.
@@ -46,7 +48,9 @@ pub fn score(score: f32) -> f64 {
 pub fn check_folder_of(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         let path = path.display();
-        return Err(Failure::Sentence(format!("{path} is a folder: name a file to write")));
+        return Err(Failure::Sentence(format!(
+            "{path} is a folder: name a file to write"
+        )));
     }
     let folder = folder_of(path);
     if folder.is_dir() {
@@ -61,5 +65,7 @@ pub fn check_folder_of(path: &Path) -> Result<(), Failure> {
 
 /// The folder that a file is in.
 fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }

@@ -41,7 +41,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut engine = MobileSamEngine::new(&args.model);
     unwatched(|steps| engine.load_model(&args.model, steps))?;
     let mut session = Session::new(&mut engine, args.limits);
-    serve(&mut io::stdin().lock(), &mut io::stdout().lock(), &mut session)
+    serve(
+        &mut io::stdin().lock(),
+        &mut io::stdout().lock(),
+        &mut session,
+    )
 }
 
 /// Answer each line of `input` on `output`, until the input ends.
@@ -63,7 +67,10 @@ pub fn serve(
             Line::Text(text) => session.answer(&text),
         };
         let text = json_line(&answer)?;
-        output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(stdout_failure)?;
+        output
+            .write_all(text.as_bytes())
+            .and_then(|()| output.flush())
+            .map_err(stdout_failure)?;
     }
 }
 
@@ -94,7 +101,11 @@ fn read_line(input: &mut dyn BufRead) -> io::Result<Line> {
         let ended = feed.is_some() || chunk.is_empty();
         input.consume(used + usize::from(feed.is_some()));
         if ended {
-            return Ok(if length > LONGEST_LINE { Line::TooLong } else { Line::Text(line) });
+            return Ok(if length > LONGEST_LINE {
+                Line::TooLong
+            } else {
+                Line::Text(line)
+            });
         }
     }
 }
@@ -111,14 +122,28 @@ struct Answer {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body {
-    Opened { width: u32, height: u32, encode_ms: f64 },
-    Segmented { mask: CocoRle, score: f64, decode_ms: f64 },
-    Bad { error: String },
+    Opened {
+        width: u32,
+        height: u32,
+        encode_ms: f64,
+    },
+    Segmented {
+        mask: CocoRle,
+        score: f64,
+        decode_ms: f64,
+    },
+    Bad {
+        error: String,
+    },
 }
 
 impl Answer {
     fn bad(id: Value, error: String) -> Self {
-        Self { id, ok: false, body: Body::Bad { error } }
+        Self {
+            id,
+            ok: false,
+            body: Body::Bad { error },
+        }
     }
 }
 
@@ -169,7 +194,11 @@ struct Open {
 impl<'a> Session<'a> {
     /// A session with no photo open.
     pub fn new(engine: &'a mut dyn Engine, limits: Limits) -> Self {
-        Self { engine, limits, open: None }
+        Self {
+            engine,
+            limits,
+            open: None,
+        }
     }
 
     /// Answer one line.
@@ -205,7 +234,9 @@ impl<'a> Session<'a> {
                 "predict" | "attention" => Err(format!(
                     "this version of PatchLens has no model for \"{op}\": it answers \"open\" and \"segment\""
                 )),
-                _ => Err(format!("there is no op {op:?}: use \"open\" or \"segment\"")),
+                _ => Err(format!(
+                    "there is no op {op:?}: use \"open\" or \"segment\""
+                )),
             },
             Some(_) => Err("\"op\" is a text, \"open\" or \"segment\"".to_owned()),
             None => Err("the request has no \"op\": use \"open\" or \"segment\"".to_owned()),
@@ -221,26 +252,49 @@ impl<'a> Session<'a> {
         let encode_ms = milliseconds(start.elapsed());
         let (width, height) = (photo.width(), photo.height());
         self.open = Some(Open { photo, prior: None });
-        Ok(Body::Opened { width, height, encode_ms })
+        Ok(Body::Opened {
+            width,
+            height,
+            encode_ms,
+        })
     }
 
     fn segment(&mut self, request: SegmentRequest) -> Result<Body, String> {
         let points = points(request.points.unwrap_or_default())?;
-        let open = self.open.as_mut().ok_or("no photo is open: send an \"open\" request first")?;
-        let mask = if request.reset { None } else { open.prior.clone() };
-        let prompt = Prompt { points, bbox: request.bbox.map(sorted), mask };
+        let open = self
+            .open
+            .as_mut()
+            .ok_or("no photo is open: send an \"open\" request first")?;
+        let mask = if request.reset {
+            None
+        } else {
+            open.prior.clone()
+        };
+        let prompt = Prompt {
+            points,
+            bbox: request.bbox.map(sorted),
+            mask,
+        };
         let (width, height) = (open.photo.width(), open.photo.height());
         check(&prompt, width, height)?;
         let start = Instant::now();
         let found = unwatched(|steps| {
-            self.engine.prompt(&open.photo, &prompt, Wanted::Best, steps)
+            self.engine
+                .prompt(&open.photo, &prompt, Wanted::Best, steps)
         });
         let (proposals, best) = found.map_err(|error| error.to_string())?;
         let decode_ms = milliseconds(start.elapsed());
-        let proposal = proposals.into_iter().nth(best).ok_or("the model gave no mask")?;
+        let proposal = proposals
+            .into_iter()
+            .nth(best)
+            .ok_or("the model gave no mask")?;
         let mask = CocoRle::encode(&proposal.mask, width, height);
         open.prior = Some(proposal.low_res);
-        Ok(Body::Segmented { mask, score: score(proposal.score), decode_ms })
+        Ok(Body::Segmented {
+            mask,
+            score: score(proposal.score),
+            decode_ms,
+        })
     }
 }
 
@@ -252,10 +306,16 @@ fn fields<T: DeserializeOwned>(request: Value) -> Result<T, String> {
 /// `[x, y]` or `[x, y, 1]` inside the object, `[x, y, 0]` outside.
 fn points(list: Vec<Vec<f32>>) -> Result<Vec<PromptPoint>, String> {
     let point = |numbers: Vec<f32>| match numbers[..] {
-        [x, y] => Ok(PromptPoint { x, y, positive: true }),
-        [x, y, label] if label == 0.0 || label == 1.0 => {
-            Ok(PromptPoint { x, y, positive: label == 1.0 })
-        }
+        [x, y] => Ok(PromptPoint {
+            x,
+            y,
+            positive: true,
+        }),
+        [x, y, label] if label == 0.0 || label == 1.0 => Ok(PromptPoint {
+            x,
+            y,
+            positive: label == 1.0,
+        }),
         _ => Err("a point is [x, y], [x, y, 1] or [x, y, 0]".to_owned()),
     };
     list.into_iter().map(point).collect()
@@ -265,3 +325,6 @@ fn points(list: Vec<Vec<f32>>) -> Result<Vec<PromptPoint>, String> {
 fn sorted([x0, y0, x1, y1]: [f32; 4]) -> [f32; 4] {
     [x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)]
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,11 @@ pub fn check(prompt: &Prompt, width: u32, height: u32) -> Result<(), String> {
     // Exact: a side of a photo that fits into memory is far below 2^24 pixels.
     let (w, h) = (width as f32, height as f32);
     let on_pixel = |x: f32, y: f32| (0.0..w).contains(&x) && (0.0..h).contains(&y);
-    if let Some(point) = prompt.points.iter().find(|point| !on_pixel(point.x, point.y)) {
+    if let Some(point) = prompt
+        .points
+        .iter()
+        .find(|point| !on_pixel(point.x, point.y))
+    {
         let (x, y) = (point.x, point.y);
         return Err(format!(
             "the point {x},{y} is outside the photo, which is {width} × {height} pixels"
@@ -22,5 +26,7 @@ pub fn check(prompt: &Prompt, width: u32, height: u32) -> Result<(), String> {
     }
     // The prior came from the same model, so its size is right.
     let prior = prompt.mask.as_ref().map_or(0, |mask| mask.values().len());
-    prompt.check(width, height, prior).map_err(|error| error.to_string())
+    prompt
+        .check(width, height, prior)
+        .map_err(|error| error.to_string())
 }

@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Run the subcommand with any engine. What can go wrong quickly is tried first.
-fn run_with(engine: &mut dyn Engine, args: &Args) -> Result<(), Failure> {
+pub(super) fn run_with(engine: &mut dyn Engine, args: &Args) -> Result<(), Failure> {
     check_folder_of(&args.output)?;
     let photo = Arc::new(photo::decode(&args.image, &args.limits)?);
     let (width, height) = (photo.width(), photo.height());
@@ -80,7 +80,10 @@ fn run_with(engine: &mut dyn Engine, args: &Args) -> Result<(), Failure> {
         json_line(&report(args, &proposal, &times, width, height))?
     } else {
         let (output, area) = (args.output.display(), proposal.mask.area());
-        format!("Wrote {output}: {area} pixels, score {:.2}.\n", proposal.score)
+        format!(
+            "Wrote {output}: {area} pixels, score {:.2}.\n",
+            proposal.score
+        )
     })
 }
 
@@ -116,7 +119,10 @@ fn write_mask(args: &Args, photo: &Photo, proposal: &Proposal) -> Result<(), Fai
         let accepted = accept(&document, &proposal.mask, OBJECT, Some(proposal.score));
         document = accepted.map_err(|error| sentence(&error))?.document;
     }
-    let request = ExportRequest { kind: ExportKind::Binary(OBJECT), path: args.output.clone() };
+    let request = ExportRequest {
+        kind: ExportKind::Binary(OBJECT),
+        path: args.output.clone(),
+    };
     let written = formats::export(photo, &document, &request);
     written.map(|_| ()).map_err(|error| sentence(&error))
 }
@@ -137,6 +143,3 @@ fn report(args: &Args, proposal: &Proposal, times: &Times, width: u32, height: u
         decode_ms: milliseconds(times.decode),
     }
 }
-
-#[cfg(test)]
-pub(super) use self::run_with as run_with_engine;

@@ -59,9 +59,8 @@ pub fn scan(folder: &Path) -> Result<Vec<PhotoEntry>, DatasetError> {
             (key, PhotoEntry { path, status })
         })
         .collect();
-    entries.sort_unstable_by(|a, b| {
-        natural_order(&a.0, &b.0).then_with(|| a.1.path.cmp(&b.1.path))
-    });
+    entries
+        .sort_unstable_by(|a, b| natural_order(&a.0, &b.0).then_with(|| a.1.path.cmp(&b.1.path)));
     Ok(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
@@ -96,7 +95,8 @@ fn labelled_names(folder: &Path) -> HashSet<OsString> {
         names.filter_map(move |name| {
             let path = Path::new(&name);
             let fits = path.extension() == Some(&wanted);
-            fits.then(|| path.file_stem().map(ToOwned::to_owned)).flatten()
+            fits.then(|| path.file_stem().map(ToOwned::to_owned))
+                .flatten()
         })
     };
     of("instances", "json").chain(of("labels", "png")).collect()

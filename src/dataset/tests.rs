@@ -18,25 +18,52 @@ fn folder_with(names: &[&str]) -> tempfile::TempDir {
 }
 
 fn names(entries: &[PhotoEntry]) -> Vec<String> {
-    let name = |entry: &PhotoEntry| entry.path.file_name().unwrap().to_string_lossy().into_owned();
+    let name = |entry: &PhotoEntry| {
+        entry
+            .path
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned()
+    };
     entries.iter().map(name).collect()
 }
 
 #[test]
 fn photos_are_listed_in_natural_order_without_what_is_hidden() {
     let folder = folder_with(&[
-        "img10.png", "img2.png", "IMG3.jpg", ".hidden.png", "notes.txt", "sub/img1.png", "a.tiff",
+        "img10.png",
+        "img2.png",
+        "IMG3.jpg",
+        ".hidden.png",
+        "notes.txt",
+        "sub/img1.png",
+        "a.tiff",
     ]);
     let found = scan(folder.path()).unwrap();
-    assert_eq!(names(&found), ["a.tiff", "img2.png", "IMG3.jpg", "img10.png"]);
-    assert!(found.iter().all(|entry| entry.status == PhotoStatus::Unlabelled));
+    assert_eq!(
+        names(&found),
+        ["a.tiff", "img2.png", "IMG3.jpg", "img10.png"]
+    );
+    assert!(
+        found
+            .iter()
+            .all(|entry| entry.status == PhotoStatus::Unlabelled)
+    );
 }
 
 #[test]
 fn status_comes_from_records_and_from_class_maps_of_others() {
     let folder = folder_with(&[
-        "a.png", "b.png", "c.png", "d.png", "d.jpg", "instances/a.json", "labels/b.png",
-        "labels/d.jpg.png", "labels/d.png",
+        "a.png",
+        "b.png",
+        "c.png",
+        "d.png",
+        "d.jpg",
+        "instances/a.json",
+        "labels/b.png",
+        "labels/d.jpg.png",
+        "labels/d.png",
     ]);
     let found = scan(folder.path()).unwrap();
     let labelled: Vec<String> = names(&found)
@@ -56,7 +83,11 @@ fn folders_that_cannot_be_listed_are_errors() {
     assert!(matches!(missing, Err(DatasetError::Missing { .. })));
     let file = scan(&folder.path().join("a.png"));
     assert!(matches!(file, Err(DatasetError::NotAFolder { .. })));
-    assert!(scan(tempfile::tempdir().unwrap().path()).unwrap().is_empty());
+    assert!(
+        scan(tempfile::tempdir().unwrap().path())
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -65,11 +96,20 @@ fn names_are_stems_unless_shared() {
     let of = |name: &str| LabelPaths::for_photo(&folder.path().join(name)).unwrap();
     assert_eq!(of("a.png").labels, folder.path().join("labels/a.png"));
     assert_eq!(of("a.png").record, folder.path().join("instances/a.json"));
-    assert_eq!(of("a.png").journal, folder.path().join(".patchlens/journal/a.journal"));
+    assert_eq!(
+        of("a.png").journal,
+        folder.path().join(".patchlens/journal/a.journal")
+    );
     assert_eq!(of("b.png").labels, folder.path().join("labels/b.png.png"));
-    assert_eq!(of("B.JPG").instances, folder.path().join("instances/B.JPG.png"));
+    assert_eq!(
+        of("B.JPG").instances,
+        folder.path().join("instances/B.JPG.png")
+    );
     assert!(LabelPaths::for_photo(Path::new("/")).is_err());
-    assert_eq!(LabelPaths::for_photo(Path::new("x.png")).unwrap().folder, Path::new("."));
+    assert_eq!(
+        LabelPaths::for_photo(Path::new("x.png")).unwrap().folder,
+        Path::new(".")
+    );
 }
 
 #[test]
@@ -107,18 +147,33 @@ fn a_record_of_another_photo_is_noticed() {
 fn names_that_are_not_unicode_survive() {
     use std::os::unix::ffi::OsStringExt;
     let folder = tempfile::tempdir().unwrap();
-    let photo = folder.path().join(OsString::from_vec(b"caf\xe9.png".to_vec()));
+    let photo = folder
+        .path()
+        .join(OsString::from_vec(b"caf\xe9.png".to_vec()));
     fs::write(&photo, b"x").unwrap();
     assert_eq!(scan(folder.path()).unwrap()[0].path, photo);
     let labels = LabelPaths::for_photo(&photo).unwrap().labels;
     let expected = OsString::from_vec(b"caf\xe9.png".to_vec());
     assert_eq!(labels.file_name(), Some(expected.as_os_str()));
-    assert_eq!(labels.parent().unwrap().file_name(), Some(OsStr::new("labels")));
+    assert_eq!(
+        labels.parent().unwrap().file_name(),
+        Some(OsStr::new("labels"))
+    );
 }
 
 #[test]
 fn numbers_are_compared_by_value() {
-    let sorted = ["a", "a1", "a02", "a2", "A2b", "a10", "a100000000000000000000000", "b", "ä"];
+    let sorted = [
+        "a",
+        "a1",
+        "a02",
+        "a2",
+        "A2b",
+        "a10",
+        "a100000000000000000000000",
+        "b",
+        "ä",
+    ];
     for pair in sorted.windows(2) {
         assert_eq!(natural_order(pair[0], pair[1]), Ordering::Less, "{pair:?}");
     }

@@ -55,8 +55,10 @@ pub fn ring(radius: f32) -> Vec<[f32; 2]> {
 }
 
 fn usable(radius: f32) -> f32 {
-    // `max` first: it turns NaN into the smallest radius.
-    radius.max(SMALLEST_RADIUS).min(LARGEST_RADIUS)
+    if radius.is_nan() {
+        return SMALLEST_RADIUS;
+    }
+    radius.clamp(SMALLEST_RADIUS, LARGEST_RADIUS)
 }
 
 /// A disc moved along a straight line. In f64, where all that is computed from
@@ -79,7 +81,10 @@ impl Sweep {
     }
 
     fn is_finite(&self) -> bool {
-        self.from.iter().chain(&self.way).all(|value| value.is_finite())
+        self.from
+            .iter()
+            .chain(&self.way)
+            .all(|value| value.is_finite())
     }
 
     /// The rows that may have pixels, below `height`.
@@ -148,7 +153,11 @@ impl Sweep {
         let py = f64::from(y) + 0.5 - self.from[1];
         let [wx, wy] = self.way;
         let length = wx * wx + wy * wy;
-        let part = if length > 0.0 { ((px * wx + py * wy) / length).clamp(0.0, 1.0) } else { 0.0 };
+        let part = if length > 0.0 {
+            ((px * wx + py * wy) / length).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
         let (dx, dy) = (px - part * wx, py - part * wy);
         // The slack lets rounding along the way never cut a pixel off that a
         // dab at its end covers.

@@ -78,10 +78,22 @@ pub fn delete_class(
 fn with_classes(before: &Document, classes: Classes) -> Edited {
     if classes == **before.classes() {
         let document = before.clone();
-        return Edited { document, dirty: Rect::EMPTY, segment: None };
+        return Edited {
+            document,
+            dirty: Rect::EMPTY,
+            segment: None,
+        };
     }
     let recolored = before.classes().color(BACKGROUND) != classes.color(BACKGROUND);
     let document = before.with_classes(classes);
-    let dirty = if recolored { before.rect() } else { dirty_between(before, &document) };
-    Edited { document, dirty, segment: None }
+    let dirty = if recolored {
+        before.rect()
+    } else {
+        dirty_between(before, &document)
+    };
+    Edited {
+        document,
+        dirty,
+        segment: None,
+    }
 }

@@ -1,9 +1,7 @@
 //! Edits of segments and their pixels.
 
 use super::Document;
-use crate::label::{
-    BACKGROUND, ClassError, ClassId, MapEditor, Mask, Rect, Segment, SegmentId,
-};
+use crate::label::{BACKGROUND, ClassError, ClassId, MapEditor, Mask, Rect, Segment, SegmentId};
 
 /// A document after an edit, and what changed.
 #[derive(Clone, Debug)]
@@ -51,7 +49,11 @@ impl Edited {
     fn unchanged(document: &Document) -> Self {
         let (dirty, segment) = (Rect::EMPTY, None);
         let document = document.clone();
-        Self { document, dirty, segment }
+        Self {
+            document,
+            dirty,
+            segment,
+        }
     }
 }
 
@@ -240,15 +242,15 @@ fn change_segments(
         return Ok(Edited::unchanged(document));
     }
     let (document, segment) = (after, single(ids));
-    Ok(Edited { document, dirty, segment })
+    Ok(Edited {
+        document,
+        dirty,
+        segment,
+    })
 }
 
 /// Gives all pixels of `ids` to `to`, which may be among them.
-fn move_pixels(
-    document: &Document,
-    ids: &[SegmentId],
-    to: SegmentId,
-) -> Result<Edited, EditError> {
+fn move_pixels(document: &Document, ids: &[SegmentId], to: SegmentId) -> Result<Edited, EditError> {
     let mut reach = Rect::EMPTY;
     for &id in ids {
         reach = reach.union(unlocked(document, id)?.bounds);
@@ -257,7 +259,11 @@ fn move_pixels(
     moved.sort_unstable();
     let mut editor = MapEditor::new(document.labels());
     editor.replace_ids(&moved, reach, |old| {
-        if moved.binary_search(&old).is_ok() { to } else { old }
+        if moved.binary_search(&old).is_ok() {
+            to
+        } else {
+            old
+        }
     });
     Ok(finish(document, editor, &[], Some(to)))
 }
@@ -276,7 +282,11 @@ fn finish(
     let dirty = edit.dirty;
     let document = before.with_map_edit(edit, added);
     let segment = segment.filter(|&id| document.segment(id).is_some());
-    Edited { document, dirty, segment }
+    Edited {
+        document,
+        dirty,
+        segment,
+    }
 }
 
 fn new_segment(id: SegmentId, class: ClassId, score: Option<f32>) -> Segment {
@@ -356,7 +366,11 @@ impl Iterator for FreeIds<'_> {
     type Item = SegmentId;
 
     fn next(&mut self) -> Option<SegmentId> {
-        while self.taken.next_if(|segment| u32::from(segment.id) == self.next).is_some() {
+        while self
+            .taken
+            .next_if(|segment| u32::from(segment.id) == self.next)
+            .is_some()
+        {
             self.next += 1;
         }
         let id = SegmentId::try_from(self.next).ok();

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::label::{ClassError, ClassId, Classes, IGNORE, LabelMap, Mask, Rect, Segment, SegmentId};
+use crate::label::{
+    ClassError, ClassId, Classes, IGNORE, LabelMap, Mask, Rect, Segment, SegmentId,
+};
 
 fn rect(x0: u32, y0: u32, x1: u32, y1: u32) -> Mask {
     Mask::from_rect(Rect::new(x0, y0, x1, y1))
@@ -19,26 +21,44 @@ fn with_segments(masks: &[Mask]) -> Document {
 }
 
 fn ids(document: &Document) -> Vec<SegmentId> {
-    document.segments().iter().map(|segment| segment.id).collect()
+    document
+        .segments()
+        .iter()
+        .map(|segment| segment.id)
+        .collect()
 }
 
 /// Fails unless areas and boxes are those of the pixels.
 fn check_statistics(document: &Document) {
     let pixels = document.labels().to_vec();
-    let known: Vec<_> = document.segments().iter().map(|s| (s.id, s.area, s.bounds)).collect();
+    let known: Vec<_> = document
+        .segments()
+        .iter()
+        .map(|s| (s.id, s.area, s.bounds))
+        .collect();
     let map = LabelMap::from_ids(document.width(), document.height(), &pixels);
-    let real: Vec<_> = map.totals().iter().map(|t| (t.id, t.area, t.bounds)).collect();
+    let real: Vec<_> = map
+        .totals()
+        .iter()
+        .map(|t| (t.id, t.area, t.bounds))
+        .collect();
     assert_eq!(known, real);
 }
 
 #[test]
 fn painting_makes_segments_and_extends_them() {
     let first = paint(&blank(), &rect(10, 10, 20, 20), Target::New(1)).unwrap();
-    assert_eq!((first.segment, first.dirty), (Some(1), Rect::new(10, 10, 20, 20)));
+    assert_eq!(
+        (first.segment, first.dirty),
+        (Some(1), Rect::new(10, 10, 20, 20))
+    );
     let more = paint(&first.document, &rect(15, 10, 300, 12), Target::Segment(1)).unwrap();
     assert_eq!(more.dirty, Rect::new(20, 10, 300, 12), "only what changed");
     let segment = more.document.segment(1).unwrap();
-    assert_eq!((segment.area, segment.bounds), (660, Rect::new(10, 10, 300, 20)));
+    assert_eq!(
+        (segment.area, segment.bounds),
+        (660, Rect::new(10, 10, 300, 20))
+    );
     assert_eq!(more.document.class_at(299, 11), 1);
     assert_eq!(more.document.class_at(299, 12), 0);
     check_statistics(&more.document);
@@ -47,7 +67,9 @@ fn painting_makes_segments_and_extends_them() {
 #[test]
 fn a_segment_that_loses_its_last_pixel_disappears() {
     let document = with_segments(&[rect(0, 0, 5, 5), rect(300, 0, 310, 5)]);
-    let painted = paint(&document, &rect(0, 0, 9, 9), Target::Segment(2)).unwrap().document;
+    let painted = paint(&document, &rect(0, 0, 9, 9), Target::Segment(2))
+        .unwrap()
+        .document;
     assert_eq!(ids(&painted), [2]);
     assert_eq!(painted.next_segment_id(), Ok(1));
     let erased = erase(&painted, &painted_area(&painted), None).unwrap();
@@ -91,18 +113,35 @@ fn erasing_can_be_limited_to_one_segment() {
     assert_eq!(erased.dirty, Rect::new(10, 0, 15, 10));
     assert_eq!(erased.segment, Some(2));
     assert_eq!(erased.document.segment(1).unwrap().area, 100);
-    assert_eq!(erased.document.segment(2).unwrap().bounds, Rect::new(15, 0, 20, 10));
+    assert_eq!(
+        erased.document.segment(2).unwrap().bounds,
+        Rect::new(15, 0, 20, 10)
+    );
 }
 
 #[test]
 fn accepting_many_masks_is_one_edit_and_the_first_has_the_pixel() {
     let document = with_segments(&[rect(0, 0, 2, 2), rect(500, 0, 501, 1), rect(3, 3, 4, 4)]);
     let document = delete_segment(&document, 2).unwrap().document;
-    let masks = [(rect(10, 0, 20, 10), Some(0.9)), (rect(15, 0, 25, 10), None), (rect(11, 1, 12, 2), None)];
+    let masks = [
+        (rect(10, 0, 20, 10), Some(0.9)),
+        (rect(15, 0, 25, 10), None),
+        (rect(11, 1, 12, 2), None),
+    ];
     let edited = accept_all(&document, &masks, IGNORE).unwrap();
     let after = edited.document;
-    assert_eq!(ids(&after), [1, 2, 3, 4], "the third mask had no pixel left");
-    assert_eq!((after.segment(2).unwrap().area, after.segment(4).unwrap().area), (100, 50));
+    assert_eq!(
+        ids(&after),
+        [1, 2, 3, 4],
+        "the third mask had no pixel left"
+    );
+    assert_eq!(
+        (
+            after.segment(2).unwrap().area,
+            after.segment(4).unwrap().area
+        ),
+        (100, 50)
+    );
     assert_eq!(after.segment(2).unwrap().score, Some(0.9));
     assert_eq!(after.class_at(12, 5), IGNORE);
     check_statistics(&after);
@@ -112,13 +151,25 @@ fn accepting_many_masks_is_one_edit_and_the_first_has_the_pixel() {
 fn merging_keeps_the_first_segment() {
     let document = with_segments(&[rect(0, 0, 4, 4), rect(500, 200, 510, 210), rect(4, 4, 6, 6)]);
     let merged = merge_segments(&document, &[2, 1]).unwrap();
-    assert_eq!((merged.segment, ids(&merged.document)), (Some(2), vec![2, 3]));
+    assert_eq!(
+        (merged.segment, ids(&merged.document)),
+        (Some(2), vec![2, 3])
+    );
     assert_eq!(merged.dirty, Rect::new(0, 0, 4, 4));
-    assert_eq!(merged.document.segment(2).unwrap().bounds, Rect::new(0, 0, 510, 210));
+    assert_eq!(
+        merged.document.segment(2).unwrap().bounds,
+        Rect::new(0, 0, 510, 210)
+    );
     check_statistics(&merged.document);
     let revision = document.revision();
-    assert_eq!(merge_segments(&document, &[3]).unwrap().document.revision(), revision);
-    assert_eq!(merge_segments(&document, &[]).unwrap().document.revision(), revision);
+    assert_eq!(
+        merge_segments(&document, &[3]).unwrap().document.revision(),
+        revision
+    );
+    assert_eq!(
+        merge_segments(&document, &[]).unwrap().document.revision(),
+        revision
+    );
     assert_eq!(
         merge_segments(&document, &[1, 9]).unwrap_err(),
         EditError::UnknownSegment(9)
@@ -130,25 +181,41 @@ fn classes_of_segments_change_without_touching_pixels() {
     let (edited, cat) = add_class(&with_segments(&[rect(0, 0, 4, 4)]), "cat").unwrap();
     let document = edited.document;
     let changed = set_segment_class(&document, &[1], cat).unwrap();
-    assert_eq!((changed.dirty, changed.segment), (Rect::new(0, 0, 4, 4), Some(1)));
+    assert_eq!(
+        (changed.dirty, changed.segment),
+        (Rect::new(0, 0, 4, 4), Some(1))
+    );
     assert_eq!(changed.document.class_at(1, 1), cat);
     assert_eq!(document.class_at(1, 1), 1, "the old value stays");
     let same = set_segment_class(&changed.document, &[1], cat).unwrap();
     assert_eq!(same.document.revision(), changed.document.revision());
-    assert_eq!(set_segment_class(&document, &[1], 0).unwrap_err(), EditError::Background);
+    assert_eq!(
+        set_segment_class(&document, &[1], 0).unwrap_err(),
+        EditError::Background
+    );
     let unknown = set_segment_class(&document, &[1], 77).unwrap_err();
     assert_eq!(unknown, EditError::Class(ClassError::Unknown(77)));
-    assert!(matches!(accept(&document, &rect(0, 0, 1, 1), 77, None), Err(EditError::Class(_))));
+    assert!(matches!(
+        accept(&document, &rect(0, 0, 1, 1), 77, None),
+        Err(EditError::Class(_))
+    ));
 }
 
 #[test]
 fn deleting_a_class_deletes_or_moves_its_segments() {
     let (edited, cat) = add_class(&with_segments(&[rect(0, 0, 4, 4)]), "cat").unwrap();
-    let document = accept(&edited.document, &rect(10, 0, 14, 4), cat, None).unwrap().document;
+    let document = accept(&edited.document, &rect(10, 0, 14, 4), cat, None)
+        .unwrap()
+        .document;
     let deleted = delete_class(&document, cat, ClassRemoval::DeleteSegments).unwrap();
-    assert_eq!((ids(&deleted.document), deleted.dirty), (vec![1], Rect::new(10, 0, 14, 4)));
+    assert_eq!(
+        (ids(&deleted.document), deleted.dirty),
+        (vec![1], Rect::new(10, 0, 14, 4))
+    );
     assert!(deleted.document.classes().get(cat).is_none());
-    let moved = delete_class(&document, cat, ClassRemoval::MoveTo(IGNORE)).unwrap().document;
+    let moved = delete_class(&document, cat, ClassRemoval::MoveTo(IGNORE))
+        .unwrap()
+        .document;
     assert_eq!(moved.class_at(11, 1), IGNORE);
     assert!(delete_class(&document, cat, ClassRemoval::MoveTo(cat)).is_err());
     assert!(delete_class(&document, 0, ClassRemoval::DeleteSegments).is_err());
@@ -163,9 +230,15 @@ fn colours_and_names_of_classes_are_edits_too() {
     let document = with_segments(&[rect(0, 0, 4, 4)]);
     let red = recolor_class(&document, 1, [255, 0, 0]).unwrap();
     assert_eq!(red.dirty, Rect::new(0, 0, 4, 4));
-    assert_eq!(dirty_between(&red.document, &document), Rect::new(0, 0, 4, 4));
+    assert_eq!(
+        dirty_between(&red.document, &document),
+        Rect::new(0, 0, 4, 4)
+    );
     let named = rename_class(&red.document, 1, "cup").unwrap();
-    assert_eq!((named.document.classes().name(1), named.dirty), ("cup", Rect::EMPTY));
+    assert_eq!(
+        (named.document.classes().name(1), named.dirty),
+        ("cup", Rect::EMPTY)
+    );
     let same = rename_class(&named.document, 1, "cup").unwrap();
     assert_eq!(same.document.revision(), named.document.revision());
 }
@@ -184,22 +257,36 @@ fn ids_run_out_with_a_reason() {
     let pixels: Vec<SegmentId> = (0..=65535).collect();
     let labels = LabelMap::from_ids(256, 256, &pixels);
     let record = |id| (id, 1 as ClassId, false, false, None);
-    let full = Document::from_parts(labels.clone(), (1..=65535).map(record).collect(), Classes::default());
+    let full = Document::from_parts(
+        labels.clone(),
+        (1..=65535).map(record).collect(),
+        Classes::default(),
+    );
     let full = full.unwrap();
     assert_eq!(full.next_segment_id(), Err(EditError::TooManySegments));
     let pixel = rect(0, 0, 1, 1);
-    assert_eq!(accept(&full, &pixel, 1, None).unwrap_err(), EditError::TooManySegments);
+    assert_eq!(
+        accept(&full, &pixel, 1, None).unwrap_err(),
+        EditError::TooManySegments
+    );
     let masks = [(pixel.clone(), None), (pixel, None)];
     let nearly = delete_segment(&full, 40000).unwrap().document;
     assert_eq!(nearly.next_segment_id(), Ok(40000));
-    assert_eq!(accept_all(&nearly, &masks, 1).unwrap_err(), EditError::TooManySegments);
+    assert_eq!(
+        accept_all(&nearly, &masks, 1).unwrap_err(),
+        EditError::TooManySegments
+    );
 }
 
 #[test]
 fn parts_from_files_are_checked() {
     let labels = LabelMap::from_ids(3, 1, &[0, 4, 4]);
     let build = |records| Document::from_parts(labels.clone(), records, Classes::default());
-    let good = build(vec![(9, 1, false, false, None), (4, 1, true, true, Some(0.5))]).unwrap();
+    let good = build(vec![
+        (9, 1, false, false, None),
+        (4, 1, true, true, Some(0.5)),
+    ])
+    .unwrap();
     let expected = Segment {
         id: 4,
         class: 1,
@@ -212,10 +299,22 @@ fn parts_from_files_are_checked() {
     assert_eq!(good.segments(), [expected]);
     let plain = |id, class| (id, class, false, false, None);
     let (id, class, area) = (4, 3, 2);
-    assert_eq!(build(vec![]).unwrap_err(), DocumentError::UnknownSegment { id, area });
-    assert_eq!(build(vec![plain(4, 3)]).unwrap_err(), DocumentError::UnknownClass { id, class });
-    assert_eq!(build(vec![plain(4, 1), plain(4, 1)]).unwrap_err(), DocumentError::SegmentTwice(4));
-    assert_eq!(build(vec![plain(4, 1), plain(0, 1)]).unwrap_err(), DocumentError::SegmentZero);
+    assert_eq!(
+        build(vec![]).unwrap_err(),
+        DocumentError::UnknownSegment { id, area }
+    );
+    assert_eq!(
+        build(vec![plain(4, 3)]).unwrap_err(),
+        DocumentError::UnknownClass { id, class }
+    );
+    assert_eq!(
+        build(vec![plain(4, 1), plain(4, 1)]).unwrap_err(),
+        DocumentError::SegmentTwice(4)
+    );
+    assert_eq!(
+        build(vec![plain(4, 1), plain(0, 1)]).unwrap_err(),
+        DocumentError::SegmentZero
+    );
 }
 
 /// The pixels and segments of a document, for comparing values.
@@ -238,8 +337,10 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let edge = || prop_oneof![0..320u32, Just(256)];
-    let area = || (edge(), 0..60u32, edge(), 0..60u32)
-        .prop_map(|(a, b, c, d)| Rect::new(a.min(c), b.min(d), a.max(c), b.max(d)));
+    let area = || {
+        (edge(), 0..60u32, edge(), 0..60u32)
+            .prop_map(|(a, b, c, d)| Rect::new(a.min(c), b.min(d), a.max(c), b.max(d)))
+    };
     let id = || 0..6u16;
     let step = prop_oneof![
         (area(), id()).prop_map(|(area, id)| Step::Paint(area, id)),

@@ -92,7 +92,15 @@ impl Document {
             let found = records.binary_search_by_key(&id, |record| record.0);
             let index = found.map_err(|_| DocumentError::UnknownSegment { id, area })?;
             let (_, class, locked, hidden, score) = records[index];
-            segments.push(Segment { id, class, locked, hidden, area, bounds, score });
+            segments.push(Segment {
+                id,
+                class,
+                locked,
+                hidden,
+                area,
+                bounds,
+                score,
+            });
         }
         Ok(Self {
             labels,
@@ -129,7 +137,9 @@ impl Document {
 
     /// The segment with this id.
     pub fn segment(&self, id: SegmentId) -> Option<&Segment> {
-        let found = self.segments.binary_search_by_key(&id, |segment| segment.id);
+        let found = self
+            .segments
+            .binary_search_by_key(&id, |segment| segment.id);
         found.ok().map(|index| &self.segments[index])
     }
 
@@ -147,7 +157,8 @@ impl Document {
     /// The class of pixel `(x, y)`; background where no segment is, also
     /// outside of the photo.
     pub fn class_at(&self, x: u32, y: u32) -> ClassId {
-        self.segment_at(x, y).map_or(BACKGROUND, |segment| segment.class)
+        self.segment_at(x, y)
+            .map_or(BACKGROUND, |segment| segment.class)
     }
 
     /// The segment that holds pixel `(x, y)`.

@@ -35,7 +35,13 @@ pub fn class_map_png(document: &Document, palette: Palette) -> Result<Vec<u8>, S
     let size = (document.width(), document.height());
     let colors = palette.bytes(document.classes());
     let pixels = class_ids(document);
-    encode(&Kind::Indexed(&colors), Effort::Fast, size, &pixels, "the class map")
+    encode(
+        &Kind::Indexed(&colors),
+        Effort::Fast,
+        size,
+        &pixels,
+        "the class map",
+    )
 }
 
 /// One class id per pixel, row by row.

@@ -125,7 +125,8 @@ impl StoreError {
     pub(super) fn write(path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "the disk is full; free some space and try again, your work is still open".to_owned()
+                "the disk is full; free some space and try again, your work is still open"
+                    .to_owned()
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "the folder is read-only; allow writing to it and try again, or copy the photos to \

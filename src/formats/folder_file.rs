@@ -68,14 +68,13 @@ impl FolderFile {
         for id in ids {
             match (ours.get(id), theirs.get(id), base.get(id)) {
                 (Some(ours), Some(theirs), base) => {
-                    let class = merge(ours, theirs, base).ok_or_else(|| {
-                        StoreError::ClassConflict {
+                    let class =
+                        merge(ours, theirs, base).ok_or_else(|| StoreError::ClassConflict {
                             id,
                             ours: ours.name.clone(),
                             theirs: theirs.name.clone(),
                             file: path.display().to_string(),
-                        }
-                    })?;
+                        })?;
                     list.push(class);
                 }
                 (Some(ours), None, _) => list.push(ours.clone()),

@@ -77,9 +77,8 @@ fn class_ids(raster: Raster, classes: &Classes) -> Result<Vec<ClassId>, String> 
         Raster::Words(ids) => ids
             .into_iter()
             .map(|id| {
-                ClassId::try_from(id).map_err(|_| {
-                    format!("it holds the number {id}, and classes only go up to 255")
-                })
+                ClassId::try_from(id)
+                    .map_err(|_| format!("it holds the number {id}, and classes only go up to 255"))
             })
             .collect(),
         Raster::Colors(colors) => {

@@ -92,7 +92,10 @@ pub(super) fn write(
     body.extend(instances);
     let sum = Sha256::digest(&body);
     let journals = paths.journal.parent();
-    if let Some(hidden) = journals.and_then(Path::parent).filter(|hidden| !hidden.is_dir()) {
+    if let Some(hidden) = journals
+        .and_then(Path::parent)
+        .filter(|hidden| !hidden.is_dir())
+    {
         fs::create_dir(hidden).map_err(|error| StoreError::write(hidden, &error))?;
     }
     let staged = atomic::stage_with(&paths.journal, |file| {

@@ -101,7 +101,10 @@ pub(super) fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, StoreError
     if data.len() as u64 > most {
         return Err(StoreError::Read {
             file: path.display().to_string(),
-            why: format!("it has more than {} MiB, too many for this photo", most >> 20),
+            why: format!(
+                "it has more than {} MiB, too many for this photo",
+                most >> 20
+            ),
         });
     }
     Ok(Some(data))

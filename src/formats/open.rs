@@ -158,10 +158,9 @@ impl Found<'_> {
             return refused(self.empty(), why);
         }
         if let Some(torn) = self.torn(&record) {
-            return self.repaired(Some(&record)).map_or_else(
-                || refused(self.shown(&record), torn),
-                Opened::Loaded,
-            );
+            return self
+                .repaired(Some(&record))
+                .map_or_else(|| refused(self.shown(&record), torn), Opened::Loaded);
         }
         match self.assembled(&record, self.classes) {
             Ok(document) => Opened::Loaded(document),
@@ -179,8 +178,16 @@ impl Found<'_> {
     /// Why the files do not belong to one save, if they do not.
     fn torn(&self, record: &Record) -> Option<String> {
         let parts = [
-            (&self.paths.labels, &self.files.labels, &record.labels_sha256),
-            (&self.paths.instances, &self.files.instances, &record.instances_sha256),
+            (
+                &self.paths.labels,
+                &self.files.labels,
+                &record.labels_sha256,
+            ),
+            (
+                &self.paths.instances,
+                &self.files.instances,
+                &record.instances_sha256,
+            ),
         ];
         parts.into_iter().find_map(|(path, data, expected)| {
             let what = match data {
@@ -254,7 +261,9 @@ impl Found<'_> {
                 .map_err(|why| format!("{path} cannot be used: {why}"))
         };
         match raster::decode(png, self.size, &self.paths.labels).and_then(import) {
-            Ok(Imported { document, unknown }) if unknown.is_empty() || self.options.add_classes => {
+            Ok(Imported { document, unknown })
+                if unknown.is_empty() || self.options.add_classes =>
+            {
                 Opened::Loaded(document)
             }
             Ok(Imported { document, unknown }) => {

@@ -54,7 +54,13 @@ pub fn overlay_png(
                 }
             }
         });
-    encode(&Kind::Rgb8, Effort::Balanced, size, &rgb, "the overlay picture")
+    encode(
+        &Kind::Rgb8,
+        Effort::Balanced,
+        size,
+        &rgb,
+        "the overlay picture",
+    )
 }
 
 /// The colour of each visible segment id.

@@ -89,7 +89,9 @@ pub(super) enum Raster {
 pub(super) fn decode(data: &[u8], size: (u32, u32), path: &Path) -> Result<Raster, String> {
     let limits = png::Limits { bytes: 64 << 20 };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(data), limits);
-    let info = decoder.read_header_info().map_err(|error| damage(path, &error))?;
+    let info = decoder
+        .read_header_info()
+        .map_err(|error| damage(path, &error))?;
     check_size((info.width, info.height), size, path)?;
     decoder.set_transformations(png::Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(|error| damage(path, &error))?;
@@ -160,5 +162,9 @@ fn check_size(found: (u32, u32), wanted: (u32, u32), path: &Path) -> Result<(), 
 
 fn damage(path: &Path, error: &png::DecodingError) -> String {
     let why = error.to_string();
-    format!("{} is no intact PNG file ({})", path.display(), why.trim_end_matches('.'))
+    format!(
+        "{} is no intact PNG file ({})",
+        path.display(),
+        why.trim_end_matches('.')
+    )
 }

@@ -52,7 +52,10 @@ pub fn save(
 ) -> Result<SaveReport, StoreError> {
     let paths = LabelPaths::for_photo(photo_path)?;
     let known = known::recall(&paths);
-    let old = Three::read(&paths, known::most_bytes(document.width(), document.height()));
+    let old = Three::read(
+        &paths,
+        known::most_bytes(document.width(), document.height()),
+    );
     let old = match old {
         Ok(old) => old,
         Err(_) if options.force => Three::default(),
@@ -61,7 +64,11 @@ pub fn save(
     if !options.force {
         check_unchanged(&paths, known.as_ref(), &old.checksums())?;
     }
-    let palette = if options.voc_palette { Palette::Voc } else { Palette::Classes };
+    let palette = if options.voc_palette {
+        Palette::Voc
+    } else {
+        Palette::Classes
+    };
     let (labels, instances) = rayon::join(
         || class_map_png(document, palette),
         || instance_map_png(document),
@@ -127,7 +134,9 @@ fn check_unchanged(
         (&paths.instances, &before.instances, &now.instances),
         (&paths.record, &before.record, &now.record),
     ];
-    let changed = files.into_iter().find(|(_, before, now)| now.is_some() && before != now);
+    let changed = files
+        .into_iter()
+        .find(|(_, before, now)| now.is_some() && before != now);
     let Some((path, ..)) = changed else {
         return Ok(());
     };
@@ -213,7 +222,11 @@ struct UsedClass {
 /// records one after the other, which only the deletion of a class asks for;
 /// one that cannot be read may use it.
 fn is_used_elsewhere(paths: &LabelPaths, class: ClassId) -> bool {
-    let Some(entries) = paths.record.parent().and_then(|folder| fs::read_dir(folder).ok()) else {
+    let Some(entries) = paths
+        .record
+        .parent()
+        .and_then(|folder| fs::read_dir(folder).ok())
+    else {
         return false;
     };
     let is_record = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "json");

@@ -152,7 +152,8 @@ impl Classes {
     /// The colour of class `id`: red, green, blue; that of PASCAL VOC for ids
     /// that are not in the list.
     pub fn color(&self, id: ClassId) -> [u8; 3] {
-        self.get(id).map_or_else(|| voc_color(id), |class| class.color)
+        self.get(id)
+            .map_or_else(|| voc_color(id), |class| class.color)
     }
 
     /// Adds a class under the smallest free id, with a colour of [`PALETTE`]
@@ -218,7 +219,11 @@ impl Classes {
         if length > LONGEST_NAME {
             return Err(ClassError::LongName(length));
         }
-        if self.0.iter().any(|class| class.id != id && class.name == name) {
+        if self
+            .0
+            .iter()
+            .any(|class| class.id != id && class.name == name)
+        {
             return Err(ClassError::NameTaken(name.to_owned()));
         }
         Ok(name.to_owned())
@@ -280,8 +285,14 @@ mod tests {
     fn names_are_unique_and_not_empty() {
         let mut classes = Classes::default();
         assert_eq!(classes.add("  "), Err(ClassError::NoName));
-        assert_eq!(classes.add("object"), Err(ClassError::NameTaken("object".into())));
-        assert_eq!(classes.add(&"x".repeat(101)), Err(ClassError::LongName(101)));
+        assert_eq!(
+            classes.add("object"),
+            Err(ClassError::NameTaken("object".into()))
+        );
+        assert_eq!(
+            classes.add(&"x".repeat(101)),
+            Err(ClassError::LongName(101))
+        );
         assert_eq!(classes.rename(1, "object"), Ok(()));
         assert_eq!(classes.rename(9, "cat"), Err(ClassError::Unknown(9)));
     }
@@ -298,7 +309,11 @@ mod tests {
 
     #[test]
     fn a_list_from_outside_is_sorted_completed_and_checked() {
-        let class = |id, name: &str| Class { id, name: name.into(), color: [1, 2, 3] };
+        let class = |id, name: &str| Class {
+            id,
+            name: name.into(),
+            color: [1, 2, 3],
+        };
         let classes = Classes::from_list(vec![class(7, "b"), class(3, "a")]).unwrap();
         let ids: Vec<_> = classes.iter().map(|class| class.id).collect();
         assert_eq!(ids, [0, 3, 7]);
@@ -306,7 +321,10 @@ mod tests {
             Classes::from_list(vec![class(3, "a"), class(3, "b")]),
             Err(ClassError::IdTaken(3))
         );
-        assert_eq!(Classes::from_list(vec![class(255, "a")]), Err(ClassError::Reserved(255)));
+        assert_eq!(
+            Classes::from_list(vec![class(255, "a")]),
+            Err(ClassError::Reserved(255))
+        );
         let twice = r#"[{"id":1,"name":"a","color":[0,0,0]},{"id":1,"name":"b","color":[0,0,0]}]"#;
         assert!(serde_json::from_str::<Classes>(twice).is_err());
     }

@@ -121,7 +121,11 @@ impl Links {
     /// A corner at which two pixels touch diagonally, with all four edges; the
     /// links keep the two pixels apart.
     fn saddle(&mut self, x: u32, left: End, right: End, left_enters: bool) {
-        let (with_above, with_below) = if left_enters { (right, left) } else { (left, right) };
+        let (with_above, with_below) = if left_enters {
+            (right, left)
+        } else {
+            (left, right)
+        };
         let open = &mut self.open[(x - self.left) as usize];
         let above = std::mem::replace(open, with_below);
         self.link(above, with_above);

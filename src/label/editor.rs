@@ -52,7 +52,11 @@ impl<'a> MapEditor<'a> {
     pub fn new(base: &'a LabelMap) -> Self {
         let changed = base.tiles().iter().map(|_| None).collect();
         let dirty = Rect::EMPTY;
-        Self { base, changed, dirty }
+        Self {
+            base,
+            changed,
+            dirty,
+        }
     }
 
     /// Replaces each id under `mask` by `replace(id)`. The function is called
@@ -120,13 +124,17 @@ impl<'a> MapEditor<'a> {
             self.changed[index as usize] = Some(pixels);
         }
         if !dirty.is_empty() {
-            self.dirty = self.dirty.union(self.base.from_tile(index, dirty));
+            self.dirty = self.dirty.union(self.base.in_map(index, dirty));
         }
     }
 
     /// The new map, and what changed for whom.
     pub fn finish(self) -> MapEdit {
-        let Self { base, changed, dirty } = self;
+        let Self {
+            base,
+            changed,
+            dirty,
+        } = self;
         let mut deltas: BTreeMap<SegmentId, SegmentDelta> = BTreeMap::new();
         if dirty.is_empty() {
             let map = base.clone();
@@ -146,7 +154,7 @@ impl<'a> MapEditor<'a> {
             for stats in new.stats() {
                 let delta = deltas.entry(stats.id).or_default();
                 delta.area += i64::from(stats.count);
-                delta.grown = delta.grown.union(base.from_tile(index, stats.bounds));
+                delta.grown = delta.grown.union(base.in_map(index, stats.bounds));
             }
             *old = Arc::new(new);
         }

@@ -342,7 +342,11 @@ pub(super) fn for_each_change(
 ) {
     let boundary = |row: &[Span], index: usize| {
         let span = row.get(index / 2)?;
-        Some(if index % 2 == 0 { span.x0 } else { span.x1 })
+        Some(if index.is_multiple_of(2) {
+            span.x0
+        } else {
+            span.x1
+        })
     };
     let (mut i, mut j, mut x) = (0, 0, 0);
     loop {

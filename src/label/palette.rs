@@ -81,7 +81,11 @@ mod tests {
     fn oklab(color: [u8; 3], sight: &Matrix) -> [f64; 3] {
         let linear = color.map(|byte| {
             let value = f64::from(byte) / 255.0;
-            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            if value <= 0.04045 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
         });
         let seen = times(sight, linear).map(|value| value.clamp(0.0, 1.0));
         let cones = times(
@@ -104,7 +108,11 @@ mod tests {
 
     fn distance(a: [u8; 3], b: [u8; 3], sight: &Matrix) -> f64 {
         let (a, b) = (oklab(a, sight), oklab(b, sight));
-        a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| (a - b).powi(2))
+            .sum::<f64>()
+            .sqrt()
     }
 
     #[test]
@@ -115,9 +123,15 @@ mod tests {
                 assert!(distance(a, b, &GREEN_BLIND) > 0.065, "{a:?} and {b:?}");
                 assert!(distance(a, b, &RED_BLIND) > 0.065, "{a:?} and {b:?}");
             }
-            assert!(distance(a, ACCENT, &NORMAL) > 0.16, "{a:?} is close to the accent");
+            assert!(
+                distance(a, ACCENT, &NORMAL) > 0.16,
+                "{a:?} is close to the accent"
+            );
         }
-        assert!(distance([250, 0, 0], [240, 0, 0], &NORMAL) < 0.1, "the measure can fail");
+        assert!(
+            distance([250, 0, 0], [240, 0, 0], &NORMAL) < 0.1,
+            "the measure can fail"
+        );
     }
 
     #[test]

@@ -98,7 +98,11 @@ impl CocoRle {
         let sum = counts.iter().try_fold(0u64, |sum, &n| sum.checked_add(n));
         let covered = sum.ok_or(RleError::Count)?;
         if covered != total {
-            return Err(RleError::Size { covered, width, height });
+            return Err(RleError::Size {
+                covered,
+                width,
+                height,
+            });
         }
         let mut columns = Vec::new();
         let mut at = 0;

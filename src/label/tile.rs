@@ -107,7 +107,11 @@ impl Tile {
     /// # Panics
     /// If `y` is not a row of the tile.
     pub fn row(&self, y: u32) -> Option<&[SegmentId]> {
-        assert!(y < self.height, "a tile of {} rows has no row {y}", self.height);
+        assert!(
+            y < self.height,
+            "a tile of {} rows has no row {y}",
+            self.height
+        );
         let start = (y * self.width) as usize;
         self.pixels()
             .map(|each| &each[start..start + self.width as usize])
@@ -118,7 +122,10 @@ impl Tile {
     /// # Panics
     /// If the pixel is outside of the tile.
     pub fn get(&self, x: u32, y: u32) -> SegmentId {
-        assert!(x < self.width && y < self.height, "pixel outside of the tile");
+        assert!(
+            x < self.width && y < self.height,
+            "pixel outside of the tile"
+        );
         match &self.pixels {
             Pixels::Uniform(id) => *id,
             Pixels::Each(each) => each[(y * self.width + x) as usize],
@@ -158,7 +165,11 @@ pub(super) fn run_end(row: &[SegmentId], from: usize) -> usize {
     let id = row[from];
     let mut at = from + 1;
     while let Some(chunk) = row.get(at..at + STEP) {
-        if chunk.iter().fold(0, |differs, &other| differs | (other ^ id)) != 0 {
+        if chunk
+            .iter()
+            .fold(0, |differs, &other| differs | (other ^ id))
+            != 0
+        {
             break;
         }
         at += STEP;
@@ -240,7 +251,9 @@ mod tests {
 
     #[test]
     fn thousands_of_segments_in_a_tile_are_counted_as_two_are() {
-        let ids: Vec<SegmentId> = (0..256 * 256u32).map(|i| (i * 7919 % 65536) as u16).collect();
+        let ids: Vec<SegmentId> = (0..256 * 256u32)
+            .map(|i| (i * 7919 % 65536) as u16)
+            .collect();
         let tile = Tile::new(256, 256, Pixels::Each(ids.clone().into()));
         assert_eq!(tile.stats().len(), 65535);
         for (id, stats) in (1..=65535).zip(tile.stats()) {

@@ -69,7 +69,11 @@ impl LabelMap {
             }
         }
         let tiles = tiles.into();
-        Self { width, height, tiles }
+        Self {
+            width,
+            height,
+            tiles,
+        }
     }
 
     /// This map with other tiles; `tiles` must be as many and as large.
@@ -241,7 +245,11 @@ impl LabelMap {
     /// The end of the run at `(x, y)`, at most to the end of its tile.
     fn run_end(&self, x: u32, y: u32) -> u32 {
         if !self.rect().contains(x, y) {
-            return if y < self.height && x < self.width { x + 1 } else { u32::MAX };
+            return if y < self.height && x < self.width {
+                x + 1
+            } else {
+                u32::MAX
+            };
         }
         let tile = self.tile(x / TILE, y / TILE);
         let left = x / TILE * TILE;
@@ -259,9 +267,11 @@ impl LabelMap {
             for stats in tile.stats() {
                 let id = stats.id;
                 let (area, bounds) = (0, Rect::EMPTY);
-                let total = totals.entry(id).or_insert(SegmentTotal { id, area, bounds });
+                let total = totals
+                    .entry(id)
+                    .or_insert(SegmentTotal { id, area, bounds });
                 total.area += u64::from(stats.count);
-                let place = self.from_tile(index, stats.bounds);
+                let place = self.in_map(index, stats.bounds);
                 total.bounds = total.bounds.union(place);
             }
         }
@@ -278,7 +288,7 @@ impl LabelMap {
             for tx in tiles.x0..tiles.x1 {
                 if let Some(stats) = self.tile(tx, ty).stats_of(id) {
                     let index = ty * self.tiles_across() + tx;
-                    bounds = bounds.union(self.from_tile(index, stats.bounds));
+                    bounds = bounds.union(self.in_map(index, stats.bounds));
                 }
             }
         }
@@ -286,7 +296,7 @@ impl LabelMap {
     }
 
     /// A rectangle of tile number `index` as one of the map.
-    pub(super) fn from_tile(&self, index: u32, rect: Rect) -> Rect {
+    pub(super) fn in_map(&self, index: u32, rect: Rect) -> Rect {
         let across = self.tiles_across();
         let (x, y) = (index % across * TILE, index / across * TILE);
         Rect::new(rect.x0 + x, rect.y0 + y, rect.x1 + x, rect.y1 + y)

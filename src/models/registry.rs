@@ -112,7 +112,7 @@ static EMBEDDED: &[ModelInfo] = &[ModelInfo {
     name: Cow::Borrowed(MOBILE_SAM),
     title: Cow::Borrowed("MobileSAM"),
     family: Family::MobileSam,
-    parameters: 9_790_000,
+    parameters: 9_803_780,
     licence: Cow::Borrowed("Apache-2.0"),
     capabilities: &[Capability::Prompts, Capability::Everything, Capability::Attention],
     embedded: true,

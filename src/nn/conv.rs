@@ -430,10 +430,11 @@ impl Conv3x3 {
     }
 }
 
-/// A 1×1 convolution of a map is a linear layer.
+/// A 1×1 convolution of a map is a linear layer; a larger one is a linear
+/// layer over its neighbourhoods, (k, k, in) values each.
 impl From<&FoldedConv> for super::Linear {
     fn from(conv: &FoldedConv) -> Self {
-        super::Linear::new(&conv.weight, conv.bias.as_deref(), conv.outputs, conv.inputs)
+        Self::from_packed(conv.pack())
     }
 }
 

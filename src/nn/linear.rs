@@ -19,6 +19,10 @@ impl Linear {
         Self { packed: Packed::from_linear(weight, bias, outputs, inputs) }
     }
 
+    pub(super) fn from_packed(packed: Packed) -> Self {
+        Self { packed }
+    }
+
     /// Input features.
     pub fn inputs(&self) -> usize {
         self.packed.k()

@@ -140,9 +140,9 @@ fn upright(samples: Samples, w: u32, h: u32, turn: u8) -> (Samples, u32, u32) {
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PhotoError> {
     let file = path.display().to_string();
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => PhotoError::Missing {
-            file: file.clone(),
-        },
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            PhotoError::Missing { file: file.clone() }
+        }
         _ => PhotoError::Unreadable {
             file: file.clone(),
             why: error.to_string(),

@@ -32,7 +32,13 @@ pub(super) fn decode(
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     let kind = decoder.color_type();
-    check_size(file, width, height, u64::from(kind.bytes_per_pixel()), limits)?;
+    check_size(
+        file,
+        width,
+        height,
+        u64::from(kind.bytes_per_pixel()),
+        limits,
+    )?;
     // EXIF that cannot be read is no reason to refuse the picture
     let exif = decoder.exif_metadata().ok().flatten();
     let orientation = exif.map_or(1, |chunk| orient::from_exif(&chunk));
@@ -137,7 +143,9 @@ fn png_size(data: &[u8]) -> Option<(u32, u32)> {
 fn jpeg_is_complete(data: &[u8]) -> bool {
     let mut at = 2;
     loop {
-        let Some(found) = data.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xff))
+        let Some(found) = data
+            .get(at..)
+            .and_then(|rest| rest.iter().position(|&b| b == 0xff))
         else {
             return false;
         };

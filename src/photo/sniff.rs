@@ -119,7 +119,10 @@ fn photo_format(data: &[u8]) -> Option<PhotoFormat> {
 /// The size of the header that follows a BMP's file header has few values; the
 /// letters "BM" alone begin many a text.
 fn is_bmp_header(size: Option<&[u8]>) -> bool {
-    matches!(size, Some([12 | 16 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0]))
+    matches!(
+        size,
+        Some([12 | 16 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])
+    )
 }
 
 fn is_pnm(data: &[u8]) -> bool {
@@ -130,8 +133,7 @@ fn is_raw(data: &[u8], name: &Path) -> bool {
     const RAW: [&str; 11] = [
         "dng", "nef", "nrw", "arw", "sr2", "cr2", "pef", "srw", "3fr", "iiq", "erf",
     ];
-    data.get(8..10) == Some(b"CR")
-        || extension(name).is_some_and(|ext| RAW.contains(&ext.as_str()))
+    data.get(8..10) == Some(b"CR") || extension(name).is_some_and(|ext| RAW.contains(&ext.as_str()))
 }
 
 fn foreign(data: &[u8]) -> Option<(&'static str, &'static str)> {
@@ -161,8 +163,16 @@ fn foreign(data: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"\xff\x4f\xff\x51", "a JPEG 2000 picture", CONVERT),
         (b"%PDF", "a PDF document", "export the page as PNG first"),
         (b"%!PS", "a PostScript document", RASTERISE),
-        (b"v/1\x01", "an OpenEXR picture", "convert it to float TIFF first"),
-        (b"#?RADIANCE", "a Radiance HDR picture", "convert it to float TIFF first"),
+        (
+            b"v/1\x01",
+            "an OpenEXR picture",
+            "convert it to float TIFF first",
+        ),
+        (
+            b"#?RADIANCE",
+            "a Radiance HDR picture",
+            "convert it to float TIFF first",
+        ),
         (b"qoif", "a QOI picture", CONVERT),
         (b"DDS ", "a DDS texture", CONVERT),
         (b"\0\0\x01\0", "an icon file", CONVERT),

@@ -36,7 +36,13 @@ fn encoded(format: ImageFormat, width: u32, height: u32) -> Vec<u8> {
     out.into_inner()
 }
 
-fn png(color: png::ColorType, depth: png::BitDepth, width: u32, height: u32, data: &[u8]) -> Vec<u8> {
+fn png(
+    color: png::ColorType,
+    depth: png::BitDepth,
+    width: u32,
+    height: u32,
+    data: &[u8],
+) -> Vec<u8> {
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, width, height);
     encoder.set_color(color);
@@ -45,7 +51,11 @@ fn png(color: png::ColorType, depth: png::BitDepth, width: u32, height: u32, dat
         encoder.set_palette([[0, 0, 0], RED, GREEN].concat());
         encoder.set_trns(vec![255, 0]);
     }
-    encoder.write_header().unwrap().write_image_data(data).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(data)
+        .unwrap();
     out
 }
 
@@ -104,7 +114,11 @@ fn grey_palette_and_alpha_become_what_convert_rgb_makes() {
     // a transparent palette entry keeps its colour, as with PIL
     let indexed = read("p", &png(ColorType::Indexed, Eight, 3, 1, &[1, 2, 0])).unwrap();
     assert_eq!(indexed.rgb(), [RED, GREEN, [0; 3]].concat());
-    let la = read("l", &png(ColorType::GrayscaleAlpha, Eight, 2, 1, &[9, 0, 8, 255])).unwrap();
+    let la = read(
+        "l",
+        &png(ColorType::GrayscaleAlpha, Eight, 2, 1, &[9, 0, 8, 255]),
+    )
+    .unwrap();
     assert_eq!(la.rgb(), [9, 9, 9, 8, 8, 8]);
     let rgba = read("r", &png(ColorType::Rgba, Eight, 1, 1, &[1, 2, 3, 0])).unwrap();
     assert_eq!(rgba.rgb(), [1, 2, 3]);
@@ -122,22 +136,46 @@ fn cmyk_jpeg_has_its_colours() {
 
 #[test]
 fn files_written_by_pillow_open() {
-    let tif = read("t", include_bytes!("../../tests/fixtures/photos/palette.tif")).unwrap();
-    let gif = read("g", include_bytes!("../../tests/fixtures/photos/palette.gif")).unwrap();
-    let bmp = read("b", include_bytes!("../../tests/fixtures/photos/palette.bmp")).unwrap();
+    let tif = read(
+        "t",
+        include_bytes!("../../tests/fixtures/photos/palette.tif"),
+    )
+    .unwrap();
+    let gif = read(
+        "g",
+        include_bytes!("../../tests/fixtures/photos/palette.gif"),
+    )
+    .unwrap();
+    let bmp = read(
+        "b",
+        include_bytes!("../../tests/fixtures/photos/palette.bmp"),
+    )
+    .unwrap();
     for photo in [tif, gif, bmp] {
         assert_eq!((photo.width(), photo.height()), (6, 4));
         assert_eq!(photo.rgb_at(0, 0), Some(RED), "{:?}", photo.source());
         assert_eq!(photo.rgb_at(5, 3), Some(GREEN), "{:?}", photo.source());
     }
-    let bits = read("b", include_bytes!("../../tests/fixtures/photos/bilevel.tif")).unwrap();
+    let bits = read(
+        "b",
+        include_bytes!("../../tests/fixtures/photos/bilevel.tif"),
+    )
+    .unwrap();
     assert_eq!(bits.rgb_at(2, 0), Some([0; 3]));
     assert_eq!(bits.rgb_at(3, 0), Some([255; 3]));
-    let jpeg = read("j", include_bytes!("../../tests/fixtures/photos/ycbcr-jpeg.tif")).unwrap();
+    let jpeg = read(
+        "j",
+        include_bytes!("../../tests/fixtures/photos/ycbcr-jpeg.tif"),
+    )
+    .unwrap();
     assert!(near(jpeg.rgb_at(4, 8).unwrap(), [220, 30, 40]));
     assert!(near(jpeg.rgb_at(28, 8).unwrap(), [20, 60, 210]));
     // stored upside down, said so by an EXIF chunk with JPEG's prefix
-    let webp = read("w", include_bytes!("../../tests/fixtures/photos/lossy.webp")).unwrap();
+    let webp = read(
+        "w",
+        include_bytes!("../../tests/fixtures/photos/lossy.webp"),
+    )
+    .unwrap();
     assert_eq!(webp.source().exif_orientation, 3);
     assert!(near(webp.rgb_at(4, 8).unwrap(), [20, 60, 210]));
 }
@@ -182,7 +220,10 @@ fn every_exif_orientation_is_applied_once() {
         let at = [(2, 2), (w - 3, 2), (2, h - 3)];
         for (corner, (x, y)) in shown[usize::from(orientation) - 1].into_iter().zip(at) {
             let got = photo.rgb_at(x, y).unwrap();
-            assert!(near(got, corners[corner]), "{orientation} at {x},{y}: {got:?}");
+            assert!(
+                near(got, corners[corner]),
+                "{orientation} at {x},{y}: {got:?}"
+            );
         }
     }
 }
@@ -195,13 +236,20 @@ fn png_and_tiff_orientations_are_applied() {
     info.bit_depth = png::BitDepth::Sixteen;
     info.exif_metadata = Some(exif(6).into());
     let encoder = png::Encoder::with_info(&mut data, info).unwrap();
-    encoder.write_header().unwrap().write_image_data(&[0, 1, 0, 2]).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&[0, 1, 0, 2])
+        .unwrap();
     let photo = read("a.png", &data).unwrap();
     assert_eq!((photo.width(), photo.height()), (1, 2));
     assert_eq!(photo.sample_at(0, 1), Some(Sample::Grey(2.0)));
 
     let tiff = tiff(2, 1, |mut image| {
-        image.encoder().write_tag(::tiff::tags::Tag::Orientation, 8u16).unwrap();
+        image
+            .encoder()
+            .write_tag(::tiff::tags::Tag::Orientation, 8u16)
+            .unwrap();
         image.write_data(&[1.0f32, 2.0]).unwrap();
     });
     let photo = read("a.tif", &tiff).unwrap();
@@ -225,7 +273,9 @@ fn tiff(width: u32, height: u32, write: impl FnOnce(FloatImage<'_>)) -> Vec<u8> 
 
 #[test]
 fn sixteen_bits_keep_their_samples_behind_a_window() {
-    let wide: Vec<u8> = (0..1000u32).flat_map(|i| ((i * 65) as u16).to_be_bytes()).collect();
+    let wide: Vec<u8> = (0..1000u32)
+        .flat_map(|i| ((i * 65) as u16).to_be_bytes())
+        .collect();
     let depth = png::BitDepth::Sixteen;
     let photo = read("a", &png(png::ColorType::Grayscale, depth, 1000, 1, &wide)).unwrap();
     // well used: as the 8-bit copy would be
@@ -307,7 +357,12 @@ fn cut_files_are_refused_wherever_they_end() {
 
 #[test]
 fn damaged_bytes_never_panic() {
-    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::Gif] {
+    for format in [
+        ImageFormat::Png,
+        ImageFormat::Jpeg,
+        ImageFormat::Tiff,
+        ImageFormat::Gif,
+    ] {
         let data = encoded(format, 16, 16);
         for i in 0..data.len().min(400) {
             let mut broken = data.clone();
@@ -334,7 +389,11 @@ fn flate_crc(data: &[u8]) -> [u8; 4] {
     for &byte in data {
         crc ^= u32::from(byte);
         for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                crc >> 1 ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            };
         }
     }
     (!crc).to_be_bytes()
@@ -344,18 +403,38 @@ fn flate_crc(data: &[u8]) -> [u8; 4] {
 fn a_huge_header_is_refused_by_size_and_tells_the_remedy() {
     let data = png_header(60000, 60000);
     let text = read("huge.png", &data).unwrap_err().to_string();
-    assert!(text.contains("60000 × 60000 pixels (3600 megapixels)"), "{text}");
+    assert!(
+        text.contains("60000 × 60000 pixels (3600 megapixels)"),
+        "{text}"
+    );
     assert!(text.contains("--max-megapixels 3600"), "{text}");
     // raised: then its content is looked at, and ends early
     let raised = decode_bytes("huge.png", &data, &Limits::megapixels(3600));
-    assert!(matches!(raised, Err(PhotoError::Truncated { .. })), "{raised:?}");
+    assert!(
+        matches!(raised, Err(PhotoError::Truncated { .. })),
+        "{raised:?}"
+    );
     let lying = read("lying.png", &png_header(16000, 16000));
-    assert!(matches!(lying, Err(PhotoError::Truncated { .. })), "{lying:?}");
+    assert!(
+        matches!(lying, Err(PhotoError::Truncated { .. })),
+        "{lying:?}"
+    );
     assert!(read("none.png", &png_header(0, 5)).is_err());
-    let small = Limits { max_pixels: 100, ..Limits::default() };
-    for format in [ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Gif] {
+    let small = Limits {
+        max_pixels: 100,
+        ..Limits::default()
+    };
+    for format in [
+        ImageFormat::Jpeg,
+        ImageFormat::Tiff,
+        ImageFormat::WebP,
+        ImageFormat::Gif,
+    ] {
         let error = decode_bytes("a", &encoded(format, 11, 10), &small).unwrap_err();
-        assert!(matches!(error, PhotoError::TooManyPixels { .. }), "{format:?}: {error}");
+        assert!(
+            matches!(error, PhotoError::TooManyPixels { .. }),
+            "{format:?}: {error}"
+        );
     }
 }
 
@@ -368,8 +447,16 @@ fn what_is_no_photo_is_named() {
     assert!(matches!(open(""), PhotoError::Directory { .. }));
     let files: [(&str, &[u8], &str); 9] = [
         ("empty.png", b"", "is empty"),
-        ("text.png", b"<!DOCTYPE html><p>Not found \xc3\xa4", "holds text"),
-        ("noise.png", b"\x01\x02\x03\x04\x05", "is not a picture that"),
+        (
+            "text.png",
+            b"<!DOCTYPE html><p>Not found \xc3\xa4",
+            "holds text",
+        ),
+        (
+            "noise.png",
+            b"\x01\x02\x03\x04\x05",
+            "is not a picture that",
+        ),
         ("a.heic", b"\0\0\0\x18ftypheic\0\0", "a HEIC picture"),
         ("a.avif", b"\0\0\0\x18ftypavif\0\0", "an AVIF picture"),
         ("a.psd", b"8BPS\0\x01", "a Photoshop document"),

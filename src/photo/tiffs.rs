@@ -30,12 +30,7 @@ pub(super) fn decode(file: &str, data: &[u8], limits: &Limits) -> Result<Raw, Ph
     Ok(raw)
 }
 
-fn decode_page(
-    file: &str,
-    data: &[u8],
-    limits: &Limits,
-    indices: bool,
-) -> Result<Raw, PhotoError> {
+fn decode_page(file: &str, data: &[u8], limits: &Limits, indices: bool) -> Result<Raw, PhotoError> {
     let failed = |error| explain(file, error);
     let decoder = Decoder::new(Cursor::new(data)).map_err(failed)?;
     let mut decoder = decoder.with_limits(decoder_limits(limits));
@@ -67,7 +62,11 @@ fn decode_page(
         pixels,
         bits: color.bit_depth(),
         channels: if color.num_samples() < 3 { 1 } else { 3 },
-        orientation: orientation.ok().flatten().filter(|o| (1..=8).contains(o)).unwrap_or(1),
+        orientation: orientation
+            .ok()
+            .flatten()
+            .filter(|o| (1..=8).contains(o))
+            .unwrap_or(1),
         more_pages: decoder.more_images(),
     })
 }
@@ -285,7 +284,10 @@ impl Ints<'_> {
     }
 
     fn long(&self, at: usize) -> Option<usize> {
-        let (a, b) = (usize::from(self.short(at)?), usize::from(self.short(at + 2)?));
+        let (a, b) = (
+            usize::from(self.short(at)?),
+            usize::from(self.short(at + 2)?),
+        );
         Some(match self.big_endian {
             true => a << 16 | b,
             false => b << 16 | a,

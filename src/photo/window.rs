@@ -203,7 +203,12 @@ fn window_of_f32(samples: &[f32]) -> DisplayWindow {
     }
     let step = samples.len().div_ceil(MOST_SAMPLED) | 1;
     let finite = |v: &f32| v.is_finite();
-    let mut some: Vec<f32> = samples.iter().step_by(step).copied().filter(finite).collect();
+    let mut some: Vec<f32> = samples
+        .iter()
+        .step_by(step)
+        .copied()
+        .filter(finite)
+        .collect();
     if some.is_empty() {
         some.extend([min, max]);
     }

@@ -29,7 +29,9 @@ struct ExportDraft {
     document: DocumentId,
     kind: ExportKind,
     class: ClassId,
-    path: String,
+    /// The file; its text may not be all of it, for names that are not Unicode.
+    path: PathBuf,
+    text: String,
     /// The user has changed the path: it no longer follows the kind.
     own_path: bool,
     no_file_dialog: bool,
@@ -68,7 +70,8 @@ impl Dialogs {
     /// Where the file dialog said to export to.
     pub fn set_export_path(&mut self, path: PathBuf) {
         if let Some(draft) = &mut self.export {
-            draft.path = path.display().to_string();
+            draft.text = path.display().to_string();
+            draft.path = path;
             draft.own_path = true;
         }
     }
@@ -117,18 +120,21 @@ impl Dialogs {
         ui.label(dim(ui, "File"));
         ui.horizontal(|ui| {
             let width = ui.available_width() - 90.0;
-            let field = TextEdit::singleline(&mut draft.path).desired_width(width);
-            draft.own_path |= ui.add(field).accessible_name("Export file").changed();
+            let field = TextEdit::singleline(&mut draft.text).desired_width(width);
+            if ui.add(field).accessible_name("Export file").changed() {
+                draft.path = PathBuf::from(draft.text.trim());
+                draft.own_path = true;
+            }
             let browse = ui.add_enabled(!files.is_open(), Button::new("Browse…"));
             if browse.clicked() {
-                let start = Some(PathBuf::from(&draft.path));
+                let start = Some(draft.path.clone());
                 files.show(ui.ctx(), PathPurpose::Export, start);
             }
         });
         if draft.no_file_dialog {
             ui.label(dim(ui, "This desktop offers no file dialog: type the path above."));
         }
-        let path = PathBuf::from(draft.path.trim());
+        let path = draft.path.clone();
         if path.exists() {
             let text = "This file exists and will be replaced.";
             ui.label(RichText::new(text).color(theme::colors(ui.ctx()).warning));
@@ -235,7 +241,8 @@ impl ExportDraft {
             document: open.id,
             kind: ExportKind::ClassMap,
             class,
-            path: String::new(),
+            path: PathBuf::new(),
+            text: String::new(),
             own_path: false,
             no_file_dialog: false,
         };
@@ -281,15 +288,9 @@ impl ExportDraft {
 
     /// A file beside the photo whose name says what is in it.
     fn propose(&mut self, open: &OpenDocument) {
-        let ending = match self.kind {
-            ExportKind::ClassMap => "classes".to_owned(),
-            ExportKind::InstanceMap => "instances".to_owned(),
-            ExportKind::Overlay => "overlay".to_owned(),
-            ExportKind::Binary(_) => open.document().classes().name(self.class).replace(['/', '\\'], "-"),
-        };
-        let stem = open.path.file_stem().unwrap_or_default().to_string_lossy();
-        let file = open.path.with_file_name(format!("{stem}-{ending}.png"));
-        self.path = file.display().to_string();
+        let name = self.kind().file_name(&open.path, open.document().classes());
+        self.path = open.path.with_file_name(name);
+        self.text = self.path.display().to_string();
     }
 }
 

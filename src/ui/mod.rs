@@ -31,8 +31,10 @@ use filmstrip::Filmstrip;
 use panels::Panels;
 use theme::{size, space};
 
-/// The size of a first window, and the smallest that the layout is made for, in points.
-const WINDOW: [f32; 2] = [1440.0, 900.0];
+/// The size of a first window in points: with its frame and a task bar it fits a
+/// laptop's 1440×900 screen.
+const WINDOW: [f32; 2] = [1400.0, 820.0];
+/// The smallest window that the layout is made for, in points.
 const SMALLEST: [f32; 2] = [1024.0, 640.0];
 
 /// Show the window, on `path` (a photo or folder) or else the sample photo, until

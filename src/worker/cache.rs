@@ -26,12 +26,18 @@ struct Entry<V> {
 impl<V: Clone> EncodingCache<V> {
     /// An empty cache that holds up to `budget` bytes, but always the newest entry.
     pub fn new(budget: usize) -> Self {
-        Self { entries: Vec::new(), budget }
+        Self {
+            entries: Vec::new(),
+            budget,
+        }
     }
 
     /// The encoding of `photo` by `model`; it counts as used now.
     pub fn get(&mut self, photo: &Arc<Photo>, model: impl AsRef<OsStr>) -> Option<V> {
-        let found = self.entries.iter().position(|entry| entry.is(photo, model.as_ref()))?;
+        let found = self
+            .entries
+            .iter()
+            .position(|entry| entry.is(photo, model.as_ref()))?;
         let entry = self.entries.remove(found);
         let value = entry.value.clone();
         self.entries.push(entry);
@@ -42,9 +48,15 @@ impl<V: Clone> EncodingCache<V> {
     pub fn insert(&mut self, photo: &Arc<Photo>, model: impl AsRef<OsStr>, bytes: usize, value: V) {
         let model = model.as_ref();
         // An encoding of a photo that nobody holds can never be asked for again.
-        self.entries.retain(|entry| entry.photo.strong_count() > 0 && !entry.is(photo, model));
+        self.entries
+            .retain(|entry| entry.photo.strong_count() > 0 && !entry.is(photo, model));
         let photo = Arc::downgrade(photo);
-        self.entries.push(Entry { photo, model: model.to_owned(), bytes, value });
+        self.entries.push(Entry {
+            photo,
+            model: model.to_owned(),
+            bytes,
+            value,
+        });
         while self.bytes() > self.budget && self.entries.len() > 1 {
             self.entries.remove(0);
         }

@@ -54,22 +54,48 @@ impl Service for EngineService {
         let start = Instant::now();
         let engine = &mut self.0;
         Ok(match &job.kind {
-            JobKind::LoadModel { name } => EventKind::ModelLoaded(engine.load_model(name.as_ref(), steps)?),
+            JobKind::LoadModel { name } => {
+                EventKind::ModelLoaded(engine.load_model(name.as_ref(), steps)?)
+            }
             JobKind::Encode { photo } => {
                 let cached = engine.encode(photo, steps)?;
-                EventKind::Encoded { elapsed: start.elapsed(), cached }
+                EventKind::Encoded {
+                    elapsed: start.elapsed(),
+                    cached,
+                }
             }
-            JobKind::Prompt { photo, prompt, revision } => {
+            JobKind::Prompt {
+                photo,
+                prompt,
+                revision,
+            } => {
                 let (candidates, best) = engine.prompt(photo, prompt, Wanted::All, steps)?;
                 let (revision, elapsed) = (*revision, start.elapsed());
-                EventKind::Proposed(Proposals { revision, candidates, best, elapsed })
+                EventKind::Proposed(Proposals {
+                    revision,
+                    candidates,
+                    best,
+                    elapsed,
+                })
             }
-            JobKind::Everything { photo, options, revision } => {
+            JobKind::Everything {
+                photo,
+                options,
+                revision,
+            } => {
                 let proposals = engine.everything(photo, options, steps)?;
                 let (revision, elapsed) = (*revision, start.elapsed());
-                EventKind::Everything { revision, proposals, elapsed }
+                EventKind::Everything {
+                    revision,
+                    proposals,
+                    elapsed,
+                }
             }
-            _ => return Err(JobError::Failed("the engine was given a job for files".to_owned())),
+            _ => {
+                return Err(JobError::Failed(
+                    "the engine was given a job for files".to_owned(),
+                ));
+            }
         })
     }
 

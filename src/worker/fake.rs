@@ -61,14 +61,19 @@ impl FakeEngine {
     /// An engine and the hand on it.
     pub fn new() -> (Self, FakeControl) {
         let control = FakeControl::default();
-        let engine =
-            Self { control: control.clone(), loaded: false, encoded: EncodingCache::new(1 << 20) };
+        let engine = Self {
+            control: control.clone(),
+            loaded: false,
+            encoded: EncodingCache::new(1 << 20),
+        };
         (engine, control)
     }
 
     fn load(&mut self, steps: &Steps<'_>) -> Result<(), JobError> {
         if !self.loaded {
-            steps.run(Stage::LoadingModel, |task| self.control.pass(Stage::LoadingModel, task))?;
+            steps.run(Stage::LoadingModel, |task| {
+                self.control.pass(Stage::LoadingModel, task)
+            })?;
             self.loaded = true;
         }
         Ok(())
@@ -95,7 +100,10 @@ impl FakeControl {
     /// Wait until a job waits at `stage`; `false` if none did within `limit`.
     pub fn wait_until_held(&self, stage: Stage, limit: Duration) -> bool {
         let absent = |state: &mut State| !state.waiting.contains(&stage);
-        let waited = self.0.changed.wait_timeout_while(self.lock(), limit, absent);
+        let waited = self
+            .0
+            .changed
+            .wait_timeout_while(self.lock(), limit, absent);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
@@ -157,7 +165,9 @@ impl Engine for FakeEngine {
         if self.encoded.get(photo, "").is_some() {
             return Ok(true);
         }
-        steps.run(Stage::Encoding, |task| self.control.pass(Stage::Encoding, task))?;
+        steps.run(Stage::Encoding, |task| {
+            self.control.pass(Stage::Encoding, task)
+        })?;
         self.encoded.insert(photo, "", 1, ());
         Ok(false)
     }
@@ -170,7 +180,9 @@ impl Engine for FakeEngine {
         steps: &Steps<'_>,
     ) -> Result<(Vec<Proposal>, usize), JobError> {
         self.encode(photo, steps)?;
-        steps.run(Stage::Decoding, |task| self.control.pass(Stage::Decoding, task))?;
+        steps.run(Stage::Decoding, |task| {
+            self.control.pass(Stage::Decoding, task)
+        })?;
         self.control.lock().prompts.push(prompt.clone());
         let low_res = LowResMask::new(vec![0.0], 1)?;
         let proposal = |&(part, score): &(f32, f32)| Proposal {
@@ -192,7 +204,9 @@ impl Engine for FakeEngine {
         steps: &Steps<'_>,
     ) -> Result<Vec<(Mask, f32)>, JobError> {
         self.encode(photo, steps)?;
-        steps.run(Stage::Everything, |task| self.control.pass(Stage::Everything, task))?;
+        steps.run(Stage::Everything, |task| {
+            self.control.pass(Stage::Everything, task)
+        })?;
         let (w, h) = (photo.width(), photo.height());
         let quarters = [
             Rect::new(0, 0, w / 2, h / 2),
@@ -216,7 +230,10 @@ fn fake_mask(photo: &Photo, prompt: &Prompt, part: f32) -> Mask {
     let bounds = (photo.width(), photo.height());
     let radius = (part * bounds.0.min(bounds.1) as f32).max(0.5);
     let discs = |positive: bool| {
-        let points = prompt.points.iter().filter(move |point| point.positive == positive);
+        let points = prompt
+            .points
+            .iter()
+            .filter(move |point| point.positive == positive);
         let discs = points.map(|point| dab([point.x, point.y], radius, bounds));
         discs.fold(Mask::empty(), |all, disc| all.union(&disc))
     };

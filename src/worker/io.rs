@@ -8,7 +8,7 @@ use super::service::Service;
 use super::steps::{JobError, Steps};
 use crate::dataset;
 use crate::document::Document;
-use crate::formats::{self, Opened, SaveOptions};
+use crate::formats::{self, Opened};
 use crate::label::Classes;
 use crate::photo::{self, Limits, Photo};
 
@@ -18,13 +18,25 @@ pub(super) struct IoService;
 impl Service for IoService {
     fn run(&mut self, job: &Job, steps: &Steps<'_>) -> Result<EventKind, JobError> {
         match &job.kind {
-            JobKind::Open { path, defaults, limits } => open(path, defaults, limits, steps),
+            JobKind::Open {
+                path,
+                defaults,
+                limits,
+            } => open(path, defaults, limits, steps),
             JobKind::Rewindow { photo, lo, hi } => steps.run(Stage::Opening, |_| {
                 Ok::<_, JobError>(EventKind::Rewindowed(Arc::new(photo.with_window(*lo, *hi))))
             }),
-            JobKind::Save { photo_path, edited, options } => {
-                steps.run(Stage::Saving, |_| save(photo_path, edited, options))
-            }
+            JobKind::Save {
+                photo_path,
+                edited,
+                options,
+            } => steps.run(Stage::Saving, |_| {
+                let report = formats::save(photo_path, edited, options)?;
+                Ok::<_, JobError>(EventKind::Saved {
+                    revision: edited.revision(),
+                    report,
+                })
+            }),
             JobKind::Journal { photo_path, edited } => steps.run(Stage::Saving, |_| {
                 formats::save_journal(photo_path, edited)?;
                 Ok::<_, JobError>(EventKind::Journaled)
@@ -33,15 +45,24 @@ impl Service for IoService {
                 formats::drop_journal(photo_path)?;
                 Ok::<_, JobError>(EventKind::JournalDropped)
             }),
-            JobKind::Export { photo, edited, request } => steps.run(Stage::Exporting, |_| {
+            JobKind::Export {
+                photo,
+                edited,
+                request,
+            } => steps.run(Stage::Exporting, |_| {
                 let paths = formats::export(photo, edited, request)?;
                 Ok::<_, JobError>(EventKind::Exported { paths })
             }),
             JobKind::Scan { folder } => steps.run(Stage::Scanning, |_| {
                 let photos = dataset::scan(folder)?;
-                Ok::<_, JobError>(EventKind::Scanned { folder: folder.clone(), photos })
+                Ok::<_, JobError>(EventKind::Scanned {
+                    folder: folder.clone(),
+                    photos,
+                })
             }),
-            _ => Err(JobError::Failed("the file thread was given a job for the engine".to_owned())),
+            _ => Err(JobError::Failed(
+                "the file thread was given a job for the engine".to_owned(),
+            )),
         }
     }
 
@@ -68,7 +89,13 @@ fn open(
     };
     let recovered = recover_edits(path, &photo, &mut notes);
     let photo = Arc::new(photo);
-    let opened = OpenedPhoto { photo, document, read_only, recovered, notes };
+    let opened = OpenedPhoto {
+        photo,
+        document,
+        read_only,
+        recovered,
+        notes,
+    };
     Ok(EventKind::Opened(Box::new(opened)))
 }
 
@@ -93,13 +120,4 @@ fn recover_edits(path: &Path, photo: &Photo, notes: &mut Vec<String>) -> Option<
             None
         }
     }
-}
-
-/// Save, then drop the journal, whose edits are now on disk.
-fn save(photo_path: &Path, edited: &Document, options: &SaveOptions) -> Result<EventKind, JobError> {
-    let report = formats::save(photo_path, edited, options)?;
-    // A journal that stays is only offered again at the next opening: the save
-    // itself succeeded, and that is what is reported.
-    let _ = formats::drop_journal(photo_path);
-    Ok(EventKind::Saved { revision: edited.revision(), report })
 }

@@ -138,7 +138,10 @@ fn photo_of(kind: &JobKind) -> Option<&Arc<Photo>> {
 
 /// Whether stopping the job could lose work: these cannot be cancelled.
 pub fn keeps_work(kind: &JobKind) -> bool {
-    matches!(kind, JobKind::Save { .. } | JobKind::Journal { .. } | JobKind::DropJournal { .. })
+    matches!(
+        kind,
+        JobKind::Save { .. } | JobKind::Journal { .. } | JobKind::DropJournal { .. }
+    )
 }
 
 /// Whether the job is finished even when the worker shuts down.
@@ -162,7 +165,10 @@ impl EngineQueue {
         let running = self.running.iter().filter(|running| {
             running.photo.is_some() && !running.superseded && !running.cancel.is_cancelled()
         });
-        waiting.map(|job| job.document).chain(running.map(|running| running.document)).max()
+        waiting
+            .map(|job| job.document)
+            .chain(running.map(|running| running.document))
+            .max()
     }
 
     /// Take out the jobs of documents older than `document`.
@@ -184,7 +190,10 @@ impl Queue for EngineQueue {
     fn push(&mut self, job: Job) -> Vec<Job> {
         let mut dropped = Vec::new();
         if photo_of(&job.kind).is_some() {
-            if self.newest_document().is_some_and(|newest| job.document < newest) {
+            if self
+                .newest_document()
+                .is_some_and(|newest| job.document < newest)
+            {
                 return vec![job];
             }
             self.drop_older(job.document, &mut dropped);
@@ -210,18 +219,24 @@ impl Queue for EngineQueue {
     }
 
     fn finished(&mut self) -> bool {
-        self.running.take().is_some_and(|running| running.superseded)
+        self.running
+            .take()
+            .is_some_and(|running| running.superseded)
     }
 
     fn enter(&mut self, stage: Stage) -> Result<(), Cancelled> {
-        self.running.as_mut().map_or(Ok(()), |running| running.enter(stage))
+        self.running
+            .as_mut()
+            .map_or(Ok(()), |running| running.enter(stage))
     }
 
     fn cancel(&mut self, id: JobId) -> Option<Job> {
         if let Some(running) = self.running.as_ref().filter(|running| running.id == id) {
             running.cancel.cancel();
         }
-        self.waiting.iter_mut().find_map(|slot| slot.take_if(|job| job.id == id))
+        self.waiting
+            .iter_mut()
+            .find_map(|slot| slot.take_if(|job| job.id == id))
     }
 
     fn close(&mut self) {
@@ -248,8 +263,12 @@ fn supersedes(newer: &JobKind, older: &JobKind) -> bool {
         (JobKind::Open { .. }, JobKind::Open { .. }) => true,
         (JobKind::Rewindow { .. }, JobKind::Rewindow { .. }) => true,
         (
-            JobKind::Journal { photo_path: newer, .. },
-            JobKind::Journal { photo_path: older, .. },
+            JobKind::Journal {
+                photo_path: newer, ..
+            },
+            JobKind::Journal {
+                photo_path: older, ..
+            },
         ) => newer == older,
         _ => false,
     }
@@ -279,24 +298,35 @@ impl Queue for IoQueue {
     }
 
     fn finished(&mut self) -> bool {
-        self.running.take().is_some_and(|running| running.superseded)
+        self.running
+            .take()
+            .is_some_and(|running| running.superseded)
     }
 
     fn enter(&mut self, stage: Stage) -> Result<(), Cancelled> {
-        self.running.as_mut().map_or(Ok(()), |running| running.enter(stage))
+        self.running
+            .as_mut()
+            .map_or(Ok(()), |running| running.enter(stage))
     }
 
     fn cancel(&mut self, id: JobId) -> Option<Job> {
         if let Some(running) = self.running.as_ref().filter(|running| running.id == id) {
             running.cancel.cancel();
         }
-        let found = self.waiting.iter().position(|job| job.id == id && !keeps_work(&job.kind))?;
+        let found = self
+            .waiting
+            .iter()
+            .position(|job| job.id == id && !keeps_work(&job.kind))?;
         self.waiting.remove(found)
     }
 
     fn close(&mut self) {
         self.waiting.retain(|job| outlives_window(&job.kind));
-        if let Some(running) = self.running.as_ref().filter(|running| !running.outlives_window) {
+        if let Some(running) = self
+            .running
+            .as_ref()
+            .filter(|running| !running.outlives_window)
+        {
             running.cancel.cancel();
         }
     }

@@ -24,7 +24,13 @@ struct State<Q> {
 impl<Q: Queue> Mailbox<Q> {
     /// A mailbox around an empty queue.
     pub fn new(queue: Q) -> Self {
-        Self { state: Mutex::new(State { queue, closed: false }), ready: Condvar::new() }
+        Self {
+            state: Mutex::new(State {
+                queue,
+                closed: false,
+            }),
+            ready: Condvar::new(),
+        }
     }
 
     /// Jobs run outside the lock, so a panic of theirs cannot leave the queue half
@@ -56,7 +62,10 @@ impl<Q: Queue> Mailbox<Q> {
             if state.closed {
                 return None;
             }
-            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .ready
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -40,7 +40,11 @@ impl MobileSamEngine {
     /// An engine that loads `name` (embedded name or checkpoint folder) when it is
     /// first needed. Nothing is read yet.
     pub fn new(name: impl Into<OsString>) -> Self {
-        Self { name: name.into(), model: None, cache: EncodingCache::new(CACHE_BYTES) }
+        Self {
+            name: name.into(),
+            model: None,
+            cache: EncodingCache::new(CACHE_BYTES),
+        }
     }
 
     fn model(&mut self, steps: &Steps<'_>) -> Result<Arc<LoadedModel>, JobError> {
@@ -55,14 +59,29 @@ impl MobileSamEngine {
     fn encoded(&mut self, photo: &Arc<Photo>, steps: &Steps<'_>) -> Result<Encoded, JobError> {
         let model = self.model(steps)?;
         if let Some(encoding) = self.cache.get(photo, &self.name) {
-            return Ok(Encoded { model, encoding, cached: true });
+            return Ok(Encoded {
+                model,
+                encoding,
+                cached: true,
+            });
         }
         let sam = sam(&model)?;
         let encoding = steps.run(Stage::Encoding, |task| {
-            sam.encode(photo.rgb(), photo.width(), photo.height(), Capture::Off, task)
+            sam.encode(
+                photo.rgb(),
+                photo.width(),
+                photo.height(),
+                Capture::Off,
+                task,
+            )
         })?;
-        self.cache.insert(photo, &self.name, encoding.bytes(), encoding.clone());
-        Ok(Encoded { model, encoding, cached: false })
+        self.cache
+            .insert(photo, &self.name, encoding.bytes(), encoding.clone());
+        Ok(Encoded {
+            model,
+            encoding,
+            cached: false,
+        })
     }
 }
 
@@ -75,8 +94,11 @@ fn load(name: &OsStr, steps: &Steps<'_>) -> Result<Arc<LoadedModel>, JobError> {
 
 fn sam(model: &LoadedModel) -> Result<&MobileSam, JobError> {
     let title = &model.info.title;
-    let complaint =
-        || JobError::Failed(format!("{title} takes no points or boxes: choose another model"));
+    let complaint = || {
+        JobError::Failed(format!(
+            "{title} takes no points or boxes: choose another model"
+        ))
+    };
     model.mobile_sam().ok_or_else(complaint)
 }
 
@@ -108,7 +130,9 @@ impl Engine for MobileSamEngine {
         wanted: Wanted,
         steps: &Steps<'_>,
     ) -> Result<(Vec<Proposal>, usize), JobError> {
-        let Encoded { model, encoding, .. } = self.encoded(photo, steps)?;
+        let Encoded {
+            model, encoding, ..
+        } = self.encoded(photo, steps)?;
         let sam = sam(&model)?;
         steps.run(Stage::Decoding, |task| {
             let prediction = sam.decode(&encoding, prompt, Capture::Off)?;
@@ -118,10 +142,18 @@ impl Engine for MobileSamEngine {
                 if wanted == Wanted::All || index == prediction.best {
                     let mask = candidate.mask(&encoding);
                     let (score, low_res) = (candidate.score, candidate.low_res);
-                    proposals.push(Proposal { mask, score, low_res });
+                    proposals.push(Proposal {
+                        mask,
+                        score,
+                        low_res,
+                    });
                 }
             }
-            let best = if wanted == Wanted::All { prediction.best } else { 0 };
+            let best = if wanted == Wanted::All {
+                prediction.best
+            } else {
+                0
+            };
             Ok::<_, JobError>((proposals, best))
         })
     }
@@ -132,11 +164,17 @@ impl Engine for MobileSamEngine {
         options: &EverythingOptions,
         steps: &Steps<'_>,
     ) -> Result<Vec<(Mask, f32)>, JobError> {
-        let Encoded { model, encoding, .. } = self.encoded(photo, steps)?;
+        let Encoded {
+            model, encoding, ..
+        } = self.encoded(photo, steps)?;
         let sam = sam(&model)?;
-        let found = steps
-            .run(Stage::Everything, |task| sam.segment_everything(&encoding, options, task))?;
-        Ok(found.into_iter().map(|found| (found.mask, found.score)).collect())
+        let found = steps.run(Stage::Everything, |task| {
+            sam.segment_everything(&encoding, options, task)
+        })?;
+        Ok(found
+            .into_iter()
+            .map(|found| (found.mask, found.score))
+            .collect())
     }
 
     fn reset(&mut self) {

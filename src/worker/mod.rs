@@ -11,9 +11,9 @@
 //! - On io, jobs run in the order sent. Opening and another display window are
 //!   latest wins; a waiting journal gives way to a newer one of the same photo;
 //!   saves and exports are never superseded. Nothing overtakes, so a journal never
-//!   lands on the other side of a save than it was sent. A save that succeeds
-//!   drops the photo's journal itself: a later request to do so could hit a
-//!   journal of newer edits.
+//!   lands on the other side of a save than it was sent. A save drops the photo's
+//!   journal itself ([`formats::save`](crate::formats::save)); asking for that
+//!   after the save could hit a journal of newer edits.
 //! - Each event is sent before the window is woken. This module knows no egui.
 //!
 //! The threads share queues under a lock held for moments (`mailbox`), where a
@@ -50,13 +50,13 @@ pub use outbox::Wake;
 pub use service::panic_sentence;
 pub use steps::{JobError, Steps, unwatched};
 
+use crate::task::Cancel;
 use engine::EngineService;
 use io::IoService;
 use lanes::{EngineQueue, IoQueue, Queue, is_engine_job};
 use mailbox::Mailbox;
 use outbox::Outbox;
 use service::{Service, serve};
-use crate::task::Cancel;
 
 /// Ids are unique in the process, so that an event can never be mistaken for one
 /// of another worker.
@@ -83,18 +83,34 @@ impl Worker {
             Arc::new(Mailbox::new(IoQueue::default())),
         );
         let threads = [
-            start("engine", engine_box.clone(), outbox.clone(), EngineService(engine)),
+            start(
+                "engine",
+                engine_box.clone(),
+                outbox.clone(),
+                EngineService(engine),
+            ),
             start("io", io_box.clone(), outbox.clone(), IoService),
         ];
         let threads = threads.into_iter().flatten().collect();
-        Self { engine: engine_box, io: io_box, outbox, events, threads }
+        Self {
+            engine: engine_box,
+            io: io_box,
+            outbox,
+            events,
+            threads,
+        }
     }
 
     /// Send a job. Never blocks; what the job supersedes gets its final event now.
     pub fn send(&self, document: DocumentId, kind: JobKind) -> JobHandle {
         let id = JobId(NEXT_JOB.fetch_add(1, Ordering::Relaxed));
         let cancel = Cancel::new();
-        let job = Job { id, document, cancel: cancel.clone(), kind };
+        let job = Job {
+            id,
+            document,
+            cancel: cancel.clone(),
+            kind,
+        };
         let superseded = if is_engine_job(&job.kind) {
             self.engine.push(job)
         } else {

@@ -53,10 +53,18 @@ mod tests {
         let (outbox, events) = Outbox::new(Arc::new(|| {}));
         let send = |kind| outbox.send(JobId(1), DocumentId(1), kind);
         for _ in 0..10 * MOST_WAITING {
-            send(EventKind::Progress { stage: Stage::Encoding, fraction: 0.5 });
+            send(EventKind::Progress {
+                stage: Stage::Encoding,
+                fraction: 0.5,
+            });
         }
         send(EventKind::Cancelled);
         assert_eq!(events.len(), MOST_WAITING + 1);
-        assert!(events.try_iter().last().is_some_and(|event| event.kind.is_final()));
+        assert!(
+            events
+                .try_iter()
+                .last()
+                .is_some_and(|event| event.kind.is_final())
+        );
     }
 }

@@ -63,7 +63,9 @@ pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no details");
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("this failed through a mistake in PatchLens itself, and the labels are unchanged: {message}")
+    format!(
+        "this failed through a mistake in PatchLens itself, and the labels are unchanged: {message}"
+    )
 }
 
 #[cfg(test)]
@@ -81,8 +83,17 @@ mod tests {
 
     #[test]
     fn what_is_on_disk_is_reported_even_when_unwanted() {
-        assert!(matches!(final_event(Ok(EventKind::Journaled), true), EventKind::Journaled));
-        let scanned = EventKind::Scanned { folder: "f".into(), photos: Vec::new() };
-        assert!(matches!(final_event(Ok(scanned), true), EventKind::Cancelled));
+        assert!(matches!(
+            final_event(Ok(EventKind::Journaled), true),
+            EventKind::Journaled
+        ));
+        let scanned = EventKind::Scanned {
+            folder: "f".into(),
+            photos: Vec::new(),
+        };
+        assert!(matches!(
+            final_event(Ok(scanned), true),
+            EventKind::Cancelled
+        ));
     }
 }

@@ -74,7 +74,11 @@ impl<'a> Steps<'a> {
     /// Steps of a job that polls `cancel`, asks `enter` before each stage and
     /// tells `emit` what happens.
     pub(super) fn new(cancel: &'a Cancel, enter: Enter<'a>, emit: Emit<'a>) -> Self {
-        Self { cancel, enter, emit }
+        Self {
+            cancel,
+            enter,
+            emit,
+        }
     }
 
     /// Run one stage: announce it, hand `work` a [`Task`] whose progress is
@@ -115,13 +119,19 @@ struct Throttle {
 
 impl Throttle {
     fn starting(now: Instant) -> Self {
-        Self { last: now, fraction: 0.0 }
+        Self {
+            last: now,
+            fraction: 0.0,
+        }
     }
 
     fn admits(&mut self, now: Instant, fraction: f32) -> bool {
         let admitted = fraction > self.fraction && now >= self.last + PROGRESS_INTERVAL;
         if admitted {
-            *self = Self { last: now, fraction };
+            *self = Self {
+                last: now,
+                fraction,
+            };
         }
         admitted
     }
@@ -147,11 +157,19 @@ mod tests {
     fn a_stage_is_announced_and_an_unwanted_one_is_not_run() {
         let cancel = Cancel::new();
         let seen = Mutex::new(Vec::new());
-        let enter = |stage| if stage == Stage::Decoding { Err(Cancelled) } else { Ok(()) };
+        let enter = |stage| {
+            if stage == Stage::Decoding {
+                Err(Cancelled)
+            } else {
+                Ok(())
+            }
+        };
         let emit = |kind| seen.lock().unwrap().push(format!("{kind:?}"));
         let steps = Steps::new(&cancel, &enter, &emit);
         assert_eq!(steps.run(Stage::Encoding, |_| Ok::<_, JobError>(7)), Ok(7));
-        let unwanted = steps.run(Stage::Decoding, |_| -> Result<(), JobError> { panic!("was run") });
+        let unwanted = steps.run(Stage::Decoding, |_| -> Result<(), JobError> {
+            panic!("was run")
+        });
         assert_eq!(unwanted, Err(JobError::Cancelled));
         assert_eq!(*seen.lock().unwrap(), ["Started(Encoding)"]);
     }

@@ -14,8 +14,12 @@ use crate::photo::{Limits, Photo};
 
 /// Far longer than anything here takes; reached only where a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
-const STAGES: [Stage; 4] =
-    [Stage::LoadingModel, Stage::Encoding, Stage::Decoding, Stage::Everything];
+const STAGES: [Stage; 4] = [
+    Stage::LoadingModel,
+    Stage::Encoding,
+    Stage::Decoding,
+    Stage::Everything,
+];
 
 struct Bench {
     worker: Worker,
@@ -30,7 +34,11 @@ impl Bench {
         let wake = Arc::new(move || {
             let _ = wake.send(());
         });
-        Self { worker: Worker::spawn(Box::new(engine), wake), control, woken }
+        Self {
+            worker: Worker::spawn(Box::new(engine), wake),
+            control,
+            woken,
+        }
     }
 
     fn send(&self, document: u64, kind: JobKind) -> JobId {
@@ -63,26 +71,49 @@ fn photo() -> Arc<Photo> {
 }
 
 fn encode(photo: &Arc<Photo>) -> JobKind {
-    JobKind::Encode { photo: photo.clone() }
+    JobKind::Encode {
+        photo: photo.clone(),
+    }
 }
 
 fn click(photo: &Arc<Photo>, x: f32, y: f32) -> JobKind {
-    let points = vec![PromptPoint { x, y, positive: true }];
-    let prompt = Prompt { points, ..Prompt::default() };
-    JobKind::Prompt { photo: photo.clone(), prompt, revision: 7 }
+    let points = vec![PromptPoint {
+        x,
+        y,
+        positive: true,
+    }];
+    let prompt = Prompt {
+        points,
+        ..Prompt::default()
+    };
+    JobKind::Prompt {
+        photo: photo.clone(),
+        prompt,
+        revision: 7,
+    }
 }
 
 fn everything(photo: &Arc<Photo>) -> JobKind {
     let options = EverythingOptions::default();
-    JobKind::Everything { photo: photo.clone(), options, revision: 8 }
+    JobKind::Everything {
+        photo: photo.clone(),
+        options,
+        revision: 8,
+    }
 }
 
 fn load(name: &str) -> JobKind {
-    JobKind::LoadModel { name: name.to_owned() }
+    JobKind::LoadModel {
+        name: name.to_owned(),
+    }
 }
 
 fn open(path: impl Into<PathBuf>) -> JobKind {
-    JobKind::Open { path: path.into(), defaults: Classes::default(), limits: Limits::default() }
+    JobKind::Open {
+        path: path.into(),
+        defaults: Classes::default(),
+        limits: Limits::default(),
+    }
 }
 
 #[test]
@@ -101,7 +132,10 @@ fn a_click_gives_masks_and_says_on_the_way_what_it_does() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(started, [Stage::LoadingModel, Stage::Encoding, Stage::Decoding]);
+    assert_eq!(
+        started,
+        [Stage::LoadingModel, Stage::Encoding, Stage::Decoding]
+    );
     assert_eq!((proposals.revision, proposals.candidates.len()), (7, 4));
     assert!(proposals.candidates[proposals.best].mask.contains(20, 15));
 }
@@ -119,11 +153,18 @@ fn an_encoding_is_made_once() {
     }
     let id = bench.send(1, everything(&photo));
     match bench.final_of(id) {
-        EventKind::Everything { revision: 8, proposals, .. } => assert_eq!(proposals.len(), 4),
+        EventKind::Everything {
+            revision: 8,
+            proposals,
+            ..
+        } => assert_eq!(proposals.len(), 4),
         other => panic!("{other:?}"),
     }
     let stages = bench.control.stages();
-    assert_eq!(stages, [Stage::LoadingModel, Stage::Encoding, Stage::Everything]);
+    assert_eq!(
+        stages,
+        [Stage::LoadingModel, Stage::Encoding, Stage::Everything]
+    );
 }
 
 #[test]
@@ -135,9 +176,17 @@ fn a_prompt_waits_for_the_running_encoding_and_uses_it() {
     assert!(bench.control.wait_until_held(Stage::Encoding, LIMIT));
     let prompt = bench.send(1, click(&photo, 3.0, 3.0));
     bench.control.release(Stage::Encoding);
-    assert!(matches!(bench.final_of(encoding), EventKind::Encoded { cached: false, .. }));
+    assert!(matches!(
+        bench.final_of(encoding),
+        EventKind::Encoded { cached: false, .. }
+    ));
     assert!(matches!(bench.final_of(prompt), EventKind::Proposed(_)));
-    let encodings = bench.control.stages().iter().filter(|s| **s == Stage::Encoding).count();
+    let encodings = bench
+        .control
+        .stages()
+        .iter()
+        .filter(|s| **s == Stage::Encoding)
+        .count();
     assert_eq!(encodings, 1);
 }
 
@@ -150,12 +199,20 @@ fn clicks_faster_than_the_encoder_still_end_in_a_mask() {
     assert!(bench.control.wait_until_held(Stage::Encoding, LIMIT));
     let second = bench.send(1, click(&photo, 2.0, 2.0));
     let third = bench.send(1, click(&photo, 3.0, 3.0));
-    assert!(matches!(bench.final_of(second), EventKind::Cancelled), "at once, while held");
+    assert!(
+        matches!(bench.final_of(second), EventKind::Cancelled),
+        "at once, while held"
+    );
     bench.control.release(Stage::Encoding);
     assert!(matches!(bench.final_of(first), EventKind::Cancelled));
     assert!(matches!(bench.final_of(third), EventKind::Proposed(_)));
     assert_eq!(bench.control.prompts().len(), 1);
-    let encodings = bench.control.stages().iter().filter(|s| **s == Stage::Encoding).count();
+    let encodings = bench
+        .control
+        .stages()
+        .iter()
+        .filter(|s| **s == Stage::Encoding)
+        .count();
     assert_eq!(encodings, 1, "the first click's encoding was kept");
 }
 
@@ -176,7 +233,10 @@ fn a_newer_document_stops_the_older_one() {
         }
     }
     assert!(matches!(finals[&waiting], EventKind::Cancelled));
-    assert!(matches!(finals[&running], EventKind::Cancelled), "though still held");
+    assert!(
+        matches!(finals[&running], EventKind::Cancelled),
+        "though still held"
+    );
     assert!(matches!(finals[&newer], EventKind::Encoded { .. }));
 }
 
@@ -211,7 +271,12 @@ fn a_panic_is_reported_and_the_thread_lives_on_with_a_fresh_engine() {
     }
     let id = bench.send(1, click(&photo, 1.0, 1.0));
     assert!(matches!(bench.final_of(id), EventKind::Proposed(_)));
-    let loads = bench.control.stages().iter().filter(|s| **s == Stage::LoadingModel).count();
+    let loads = bench
+        .control
+        .stages()
+        .iter()
+        .filter(|s| **s == Stage::LoadingModel)
+        .count();
     assert_eq!(loads, 2, "nothing of before the panic is trusted");
 }
 
@@ -231,7 +296,9 @@ fn failures_are_the_sentences_of_what_failed() {
 fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
-    image::RgbImage::from_pixel(4, 3, image::Rgb([9, 9, 9])).save(&path).unwrap();
+    image::RgbImage::from_pixel(4, 3, image::Rgb([9, 9, 9]))
+        .save(&path)
+        .unwrap();
     (folder, path)
 }
 
@@ -243,8 +310,14 @@ fn document() -> Document {
 fn a_photo_opens_with_its_unsaved_edits() {
     let (_folder, path) = folder();
     let bench = Bench::new();
-    let journal = JobKind::Journal { photo_path: path.clone(), edited: document() };
-    assert!(matches!(bench.final_of(bench.send(1, journal)), EventKind::Journaled));
+    let journal = JobKind::Journal {
+        photo_path: path.clone(),
+        edited: document(),
+    };
+    assert!(matches!(
+        bench.final_of(bench.send(1, journal)),
+        EventKind::Journaled
+    ));
     let opened = match bench.final_of(bench.send(1, open(&path))) {
         EventKind::Opened(opened) => opened,
         other => panic!("{other:?}"),
@@ -258,12 +331,19 @@ fn a_photo_opens_with_its_unsaved_edits() {
 fn a_save_drops_the_journal() {
     let (_folder, path) = folder();
     let bench = Bench::new();
-    let journal = JobKind::Journal { photo_path: path.clone(), edited: document() };
+    let journal = JobKind::Journal {
+        photo_path: path.clone(),
+        edited: document(),
+    };
     bench.send(1, journal);
     let edited = document();
     let revision = edited.revision();
     let options = SaveOptions::default();
-    let save = JobKind::Save { photo_path: path.clone(), edited, options };
+    let save = JobKind::Save {
+        photo_path: path.clone(),
+        edited,
+        options,
+    };
     let saved = bench.final_of(bench.send(1, save));
     assert!(matches!(saved, EventKind::Saved { revision: r, .. } if r == revision));
     match bench.final_of(bench.send(1, open(&path))) {
@@ -280,7 +360,11 @@ fn saves_are_finished_when_the_worker_is_dropped_though_the_engine_is_held() {
     bench.send(1, encode(&photo()));
     assert!(bench.control.wait_until_held(Stage::Encoding, LIMIT));
     let options = SaveOptions::default();
-    let save = JobKind::Save { photo_path: path.clone(), edited: document(), options };
+    let save = JobKind::Save {
+        photo_path: path.clone(),
+        edited: document(),
+        options,
+    };
     bench.send(1, open(&path));
     bench.send(1, save);
     drop(bench);
@@ -291,7 +375,11 @@ fn saves_are_finished_when_the_worker_is_dropped_though_the_engine_is_held() {
 /// One move of a storm.
 #[derive(Clone, Debug)]
 enum Move {
-    Send { document: u64, photo: usize, kind: u8 },
+    Send {
+        document: u64,
+        photo: usize,
+        kind: u8,
+    },
     Cancel(usize),
     Hold(usize),
     Release(usize),

@@ -34,7 +34,9 @@ impl Source {
     /// Whether `phrase` is in the comment of `line` or in those directly above.
     pub fn is_explained(&self, line: usize, phrase: &str) -> bool {
         let comment = |line: usize| &self.comments[line - 1];
-        let above = (1..line).rev().take_while(|&line| !comment(line).is_empty());
+        let above = (1..line)
+            .rev()
+            .take_while(|&line| !comment(line).is_empty());
         comment(line).contains(phrase) || above.into_iter().any(|at| comment(at).contains(phrase))
     }
 }
@@ -68,7 +70,11 @@ impl Lexer<'_> {
             self.push(&name);
             self.take(length);
         } else {
-            let length = if self.rest.starts_with("::") { 2 } else { first.len_utf8() };
+            let length = if self.rest.starts_with("::") {
+                2
+            } else {
+                first.len_utf8()
+            };
             if !first.is_whitespace() {
                 let text = self.rest[..length].to_owned();
                 self.push(&text);
@@ -130,8 +136,7 @@ fn text_literal(text: &str) -> Option<usize> {
     // A character, not a lifetime: it is escaped, or a quote follows it.
     let mut characters = inner.chars();
     let first = characters.next()?;
-    (first == '\\' || characters.next() == Some('\''))
-        .then(|| prefix + 1 + closing(inner, '\''))
+    (first == '\\' || characters.next() == Some('\'')).then(|| prefix + 1 + closing(inner, '\''))
 }
 
 /// The length up to and with the first unescaped `quote`.

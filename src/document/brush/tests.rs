@@ -81,7 +81,10 @@ fn the_smallest_brush_paints_the_pixel_under_the_pointer() {
             assert_eq!(mask, Mask::from_rect(Rect::new(7, 3, 8, 4)));
         }
     }
-    assert_eq!(ring(0.5), [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]);
+    assert_eq!(
+        ring(0.5),
+        [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]
+    );
 }
 
 #[test]
@@ -103,7 +106,12 @@ fn thin_lines_have_no_gaps() {
 
 #[test]
 fn places_that_are_no_places_paint_nothing() {
-    for center in [[f32::NAN, 1.0], [1.0, f32::INFINITY], [-1e9, 4.0], [4.0, 1e9]] {
+    for center in [
+        [f32::NAN, 1.0],
+        [1.0, f32::INFINITY],
+        [-1e9, 4.0],
+        [4.0, 1e9],
+    ] {
         assert!(dab(center, 3.0, BOUNDS).is_empty());
     }
     let all = dab([30.0, 20.0], f32::INFINITY, BOUNDS);

@@ -11,7 +11,10 @@ fn blank() -> Document {
 /// The document with a square of 10 pixels at `(x, y)`.
 fn painted(document: &Document, x: u32, y: u32) -> Document {
     let mask = Mask::from_rect(Rect::new(x, y, x + 10, y + 10));
-    let target = document.segments().first().map_or(Target::New(1), |s| Target::Segment(s.id));
+    let target = document
+        .segments()
+        .first()
+        .map_or(Target::New(1), |s| Target::Segment(s.id));
     paint(document, &mask, target).unwrap().document
 }
 
@@ -30,11 +33,17 @@ fn undo_and_redo_say_what_they_did_and_where() {
     assert_eq!((history.undo(), history.redo()), (None, None));
     apply(&mut history, "Brush", 300, 0);
     apply(&mut history, "Accept mask", 0, 600);
-    assert_eq!((history.undo_name(), history.redo_name()), (Some("Accept mask"), None));
+    assert_eq!(
+        (history.undo_name(), history.redo_name()),
+        (Some("Accept mask"), None)
+    );
     let change = history.undo().unwrap();
     assert_eq!(change.name, "Accept mask");
     assert_eq!(change.dirty, Rect::new(0, 512, 256, 768));
-    assert_eq!((history.undo_name(), history.redo_name()), (Some("Brush"), Some("Accept mask")));
+    assert_eq!(
+        (history.undo_name(), history.redo_name()),
+        (Some("Brush"), Some("Accept mask"))
+    );
     assert_eq!(history.redo(), Some(change));
     assert_eq!(history.current().segment(1).map(|s| s.area), Some(200));
 }
@@ -120,7 +129,10 @@ fn a_step_costs_the_tiles_that_only_it_holds() {
     const TILE_BYTES: usize = 256 * 256 * 2;
     let mut history = history();
     apply(&mut history, "Brush", 0, 0);
-    assert!(history.bytes() < TILE_BYTES / 10, "before the first stroke the tile was empty");
+    assert!(
+        history.bytes() < TILE_BYTES / 10,
+        "before the first stroke the tile was empty"
+    );
     apply(&mut history, "Brush", 20, 0);
     apply(&mut history, "Brush", 40, 0);
     let bytes = history.bytes();
@@ -130,7 +142,9 @@ fn a_step_costs_the_tiles_that_only_it_holds() {
     history.undo();
     let bytes = history.bytes();
     assert!((3 * TILE_BYTES..4 * TILE_BYTES).contains(&bytes), "{bytes}");
-    let recolored = recolor_class(history.current(), 1, [1, 2, 3]).unwrap().document;
+    let recolored = recolor_class(history.current(), 1, [1, 2, 3])
+        .unwrap()
+        .document;
     history.apply("Recolour class", recolored);
     assert!(history.bytes() < 1000, "no tiles at all");
 }

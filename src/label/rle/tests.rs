@@ -21,7 +21,12 @@ fn the_simplest_masks_are_written_as_pycocotools_does() {
     check(&Mask::from_rect(Rect::of_size(5, 4)), 5, 4, "0d0");
     check(&Mask::from_rect(Rect::new(0, 0, 1, 1)), 5, 4, "01c0");
     check(&Mask::from_rect(Rect::new(4, 3, 5, 4)), 5, 4, "c01");
-    check(&Mask::from_rect(Rect::new(1, 1, 2, 69999)), 3, 70000, "a[T2^[T2a[T2");
+    check(
+        &Mask::from_rect(Rect::new(1, 1, 2, 69999)),
+        3,
+        70000,
+        "a[T2^[T2a[T2",
+    );
 }
 
 #[test]
@@ -96,7 +101,11 @@ fn what_is_outside_of_the_photo_is_cut_off() {
 fn broken_texts_are_refused_with_a_reason() {
     let decode = |counts: &str| {
         let counts = counts.to_owned();
-        CocoRle { size: [4, 5], counts }.decode()
+        CocoRle {
+            size: [4, 5],
+            counts,
+        }
+        .decode()
     };
     let (width, height) = (5, 4);
     assert_eq!(decode("d0 "), Err(RleError::Character(' ')));
@@ -104,8 +113,25 @@ fn broken_texts_are_refused_with_a_reason() {
     assert_eq!(decode("d"), Err(RleError::CutOff));
     assert_eq!(decode("O"), Err(RleError::Count));
     assert_eq!(decode("oooooooooooooooooo0"), Err(RleError::Count));
-    assert_eq!(decode("1"), Err(RleError::Size { covered: 1, width, height }));
-    assert_eq!(decode(""), Err(RleError::Size { covered: 0, width, height }));
-    let huge = CocoRle { size: [9, u32::MAX], counts: "0".into() };
+    assert_eq!(
+        decode("1"),
+        Err(RleError::Size {
+            covered: 1,
+            width,
+            height
+        })
+    );
+    assert_eq!(
+        decode(""),
+        Err(RleError::Size {
+            covered: 0,
+            width,
+            height
+        })
+    );
+    let huge = CocoRle {
+        size: [9, u32::MAX],
+        counts: "0".into(),
+    };
     assert!(matches!(huge.decode(), Err(RleError::TooLarge { .. })));
 }

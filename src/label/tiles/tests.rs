@@ -136,7 +136,11 @@ fn an_edit_copies_only_the_tiles_it_changes() {
     assert_eq!(shared(&map, &once), 14);
     assert_eq!(once.difference(&map), Rect::new(0, 0, 512, 256));
     let again = edit(&once, Rect::new(250, 10, 260, 20), 1);
-    assert_eq!(shared(&once, &again), 16, "nothing changed, so nothing was copied");
+    assert_eq!(
+        shared(&once, &again),
+        16,
+        "nothing changed, so nothing was copied"
+    );
     let gone = edit(&once, once.rect(), 0);
     assert!(gone.tiles().iter().all(|tile| tile.uniform() == Some(0)));
     let full = edit(&once, once.rect(), 7);
@@ -160,6 +164,9 @@ fn missing_ids_are_zero() {
     let map = LabelMap::from_ids(300, 300, &[5; 310]);
     assert_eq!(map.totals()[0].area, 310);
     assert_eq!(map.get(9, 1), 5);
-    assert_eq!((map.get(10, 1), map.get(300, 0), map.get(0, 300)), (0, 0, 0));
+    assert_eq!(
+        (map.get(10, 1), map.get(300, 0), map.get(0, 300)),
+        (0, 0, 0)
+    );
     assert!(LabelMap::new(0, 0).to_vec().is_empty());
 }

@@ -10,28 +10,49 @@ fn photo() -> Arc<Photo> {
 }
 
 fn job(id: u64, document: u64, kind: JobKind) -> Job {
-    Job { id: JobId(id), document: DocumentId(document), cancel: Cancel::new(), kind }
+    Job {
+        id: JobId(id),
+        document: DocumentId(document),
+        cancel: Cancel::new(),
+        kind,
+    }
 }
 
 fn prompt(photo: &Arc<Photo>) -> JobKind {
-    JobKind::Prompt { photo: photo.clone(), prompt: Prompt::default(), revision: 0 }
+    JobKind::Prompt {
+        photo: photo.clone(),
+        prompt: Prompt::default(),
+        revision: 0,
+    }
 }
 
 fn encode(photo: &Arc<Photo>) -> JobKind {
-    JobKind::Encode { photo: photo.clone() }
+    JobKind::Encode {
+        photo: photo.clone(),
+    }
 }
 
 fn everything(photo: &Arc<Photo>) -> JobKind {
     let options = EverythingOptions::default();
-    JobKind::Everything { photo: photo.clone(), options, revision: 0 }
+    JobKind::Everything {
+        photo: photo.clone(),
+        options,
+        revision: 0,
+    }
 }
 
 fn load() -> JobKind {
-    JobKind::LoadModel { name: "m".to_owned() }
+    JobKind::LoadModel {
+        name: "m".to_owned(),
+    }
 }
 
 fn open(path: &str) -> JobKind {
-    JobKind::Open { path: path.into(), defaults: Classes::default(), limits: Limits::default() }
+    JobKind::Open {
+        path: path.into(),
+        defaults: Classes::default(),
+        limits: Limits::default(),
+    }
 }
 
 fn document() -> Document {
@@ -40,15 +61,24 @@ fn document() -> Document {
 
 fn save(path: &str) -> JobKind {
     let options = SaveOptions::default();
-    JobKind::Save { photo_path: path.into(), edited: document(), options }
+    JobKind::Save {
+        photo_path: path.into(),
+        edited: document(),
+        options,
+    }
 }
 
 fn journal(path: &str) -> JobKind {
-    JobKind::Journal { photo_path: path.into(), edited: document() }
+    JobKind::Journal {
+        photo_path: path.into(),
+        edited: document(),
+    }
 }
 
 fn drop_journal(path: &str) -> JobKind {
-    JobKind::DropJournal { photo_path: path.into() }
+    JobKind::DropJournal {
+        photo_path: path.into(),
+    }
 }
 
 fn ids(jobs: &[Job]) -> Vec<u64> {
@@ -77,7 +107,12 @@ fn the_latest_waiting_job_of_a_lane_wins() {
 #[test]
 fn the_pointer_comes_before_long_work() {
     let (mut queue, p) = (EngineQueue::default(), photo());
-    for (id, kind) in [(1, everything(&p)), (2, encode(&p)), (3, prompt(&p)), (4, load())] {
+    for (id, kind) in [
+        (1, everything(&p)),
+        (2, encode(&p)),
+        (3, prompt(&p)),
+        (4, load()),
+    ] {
         assert!(queue.push(job(id, 1, kind)).is_empty());
     }
     assert_eq!(drain(&mut queue), [4, 3, 2, 1]);
@@ -91,7 +126,10 @@ fn a_newer_prompt_cancels_a_decoding_one_but_not_an_encoding_both_need() {
     queue.enter(Stage::Encoding).unwrap();
     queue.push(job(2, 1, prompt(&p)));
     assert!(!first.cancel.is_cancelled(), "the encoding goes on");
-    assert!(queue.enter(Stage::Decoding).is_err(), "but its own decoding is not wanted");
+    assert!(
+        queue.enter(Stage::Decoding).is_err(),
+        "but its own decoding is not wanted"
+    );
     assert!(queue.finished());
 
     let second = queue.pop().unwrap();
@@ -107,7 +145,10 @@ fn an_encoding_of_another_photo_is_cancelled() {
     let running = queue.pop().unwrap();
     queue.enter(Stage::Encoding).unwrap();
     queue.push(job(2, 1, prompt(&p)));
-    assert!(!running.cancel.is_cancelled(), "a prompt waits for the encoding");
+    assert!(
+        !running.cancel.is_cancelled(),
+        "a prompt waits for the encoding"
+    );
     queue.push(job(3, 1, encode(&other)));
     assert!(running.cancel.is_cancelled());
 }
@@ -141,7 +182,13 @@ fn a_late_job_of_an_older_document_is_refused_only_while_a_newer_one_works() {
 #[test]
 fn io_keeps_the_order_sent() {
     let mut queue = IoQueue::default();
-    let kinds = [open("a"), save("a"), journal("a"), drop_journal("a"), save("a")];
+    let kinds = [
+        open("a"),
+        save("a"),
+        journal("a"),
+        drop_journal("a"),
+        save("a"),
+    ];
     for (id, kind) in kinds.into_iter().enumerate() {
         assert!(queue.push(job(id as u64, 1, kind)).is_empty());
     }
