@@ -113,12 +113,12 @@ impl Bench {
 
     fn key(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);
-        self.harness.run_steps(2);
+        self.harness.run_steps(3);
     }
 
     fn press(&mut self, label: &str) {
         self.harness.get_by_label(label).click();
-        self.harness.run_steps(2);
+        self.harness.run_steps(3);
     }
 
     fn ask(&mut self, command: Command) {

@@ -36,7 +36,7 @@ pub enum PhotoStatus {
 pub fn scan(folder: &Path) -> Result<Vec<PhotoEntry>, DatasetError> {
     let names = list(folder).map_err(|error| explain(folder, &error))?;
     let mut stems: HashMap<OsString, u32> = HashMap::new();
-    let photos: Vec<OsString> = names.filter(|name| is_shown_photo(name)).collect();
+    let photos: Vec<OsString> = names.filter(is_shown_photo).collect();
     for photo in &photos {
         *stems.entry(stem(photo)).or_default() += 1;
     }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Map;
 
+use super::atomic::{self, Staged};
 use super::class_map::{Palette, class_map_png};
 use super::folder_file::FolderFile;
 use super::known::{self, Known, Three};
 use super::record::{self, Record, checksum, entries, json};
-use super::{StoreError, atomic, instance_map_png, journal};
+use super::{StoreError, instance_map_png, journal};
 use crate::dataset::LabelPaths;
 use crate::document::Document;
 use crate::label::{ClassId, Classes};
@@ -61,8 +62,9 @@ pub fn save(
         Err(_) if options.force => Three::default(),
         Err(error) => return Err(error),
     };
+    let sums = old.checksums();
     if !options.force {
-        check_unchanged(&paths, known.as_ref(), &old.checksums())?;
+        check_unchanged(&paths, known.as_ref(), &sums)?;
     }
     let palette = if options.voc_palette {
         Palette::Voc
@@ -75,27 +77,26 @@ pub fn save(
     );
     let (labels, instances) = (labels?, instances?);
     let mut notes = Vec::new();
-    let base = known.and_then(|known| known.classes);
-    let settings = settings(&paths, document, base.as_ref(), &mut notes)?;
+    let known = known.unwrap_or_default();
+    let settings = settings(&paths, document, known.classes.as_ref(), &mut notes)?;
     let record = record(&paths, document, &labels, &instances, old.record.as_deref());
     let record = to_json(&record, &paths.record)?;
 
     journal::write(&paths, document, &instances)?;
-    let mut staged = Vec::with_capacity(4);
-    if let Some(settings) = &settings {
-        staged.push(atomic::stage(&paths.settings, settings)?);
-    }
-    staged.push(atomic::stage(&paths.labels, &labels)?);
-    staged.push(atomic::stage(&paths.instances, &instances)?);
-    staged.push(atomic::stage(&paths.record, &record)?);
-    for file in staged {
-        file.commit()?;
-    }
-    [&paths.settings, &paths.labels, &paths.record]
-        .iter()
-        .filter_map(|path| path.parent())
-        .for_each(atomic::sync_folder);
-    remember(&paths, document, [&labels, &instances, &record]);
+    let settings = settings
+        .map(|settings| atomic::stage(&paths.settings, &settings))
+        .transpose()?;
+    let staged = [
+        atomic::stage(&paths.labels, &labels)?,
+        atomic::stage(&paths.instances, &instances)?,
+        atomic::stage(&paths.record, &record)?,
+    ];
+    let known = Known {
+        checksums: sums,
+        ..known
+    };
+    let new = [&labels, &instances, &record].map(|data| checksum(data));
+    commit(&paths, document, known, settings, staged, new)?;
     // it says the same as the files now; one that stays is noticed as such
     let _ = journal::remove(&paths);
     Ok(SaveReport {
@@ -107,17 +108,38 @@ pub fn save(
     })
 }
 
-fn remember(paths: &LabelPaths, document: &Document, files: [&Vec<u8>; 3]) {
-    let [labels, instances, record] = files.map(|data| Some(checksum(data)));
-    let known = Known {
-        checksums: Three {
-            labels,
-            instances,
-            record,
-        },
-        classes: Some(Classes::clone(document.classes())),
+/// Give all files their names, the record last.
+///
+/// What is on the disk afterwards is remembered even if one of them fails, so
+/// that the save can be tried again.
+fn commit(
+    paths: &LabelPaths,
+    document: &Document,
+    mut known: Known,
+    settings: Option<Staged>,
+    staged: [Staged; 3],
+    new: [String; 3],
+) -> Result<(), StoreError> {
+    let all = || {
+        if let Some(settings) = settings {
+            settings.commit()?;
+        }
+        known.classes = Some(Classes::clone(document.classes()));
+        let sums = &mut known.checksums;
+        let slots = [&mut sums.labels, &mut sums.instances, &mut sums.record];
+        for ((file, slot), new) in staged.into_iter().zip(slots).zip(new) {
+            file.commit()?;
+            *slot = Some(new);
+        }
+        Ok(())
     };
+    let done = all();
     known::remember(paths, known);
+    [&paths.settings, &paths.labels, &paths.record]
+        .iter()
+        .filter_map(|path| path.parent())
+        .for_each(atomic::sync_folder);
+    done
 }
 
 /// Refuse to replace files that this process does not know. Files that are gone

@@ -182,3 +182,26 @@ impl Engine for MobileSamEngine {
         self.cache.clear();
     }
 }
+
+#[cfg(all(test, feature = "embedded-weights"))]
+mod tests {
+    use super::*;
+    use crate::worker::unwatched;
+
+    #[test]
+    fn a_model_that_cannot_be_loaded_leaves_the_one_before() {
+        let mut engine = MobileSamEngine::default();
+        let missing = unwatched(|steps| engine.load_model("no-such-model".as_ref(), steps));
+        assert!(matches!(missing, Err(JobError::Failed(why)) if why.contains("no-such-model")));
+        let info = unwatched(|steps| engine.load_model(DEFAULT_MODEL.as_ref(), steps)).unwrap();
+        assert_eq!(info.name, DEFAULT_MODEL);
+        let before = engine.model.clone().unwrap();
+        let missing = unwatched(|steps| engine.load_model("no-such-model".as_ref(), steps));
+        assert!(missing.is_err());
+        let after = unwatched(|steps| engine.model(steps)).unwrap();
+        assert!(
+            Arc::ptr_eq(&before, &after),
+            "neither lost nor loaded again"
+        );
+    }
+}

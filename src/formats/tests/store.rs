@@ -337,6 +337,27 @@ fn a_folder_that_cannot_be_written_says_so_and_nothing_is_half_done() {
 }
 
 #[test]
+fn a_save_that_failed_between_its_files_can_be_tried_again() {
+    let place = Place::new();
+    place.save(&small()).unwrap();
+    // nothing can be renamed over a folder with something in it
+    fs::remove_file(place.at("instances/a.json")).unwrap();
+    place.write("instances/a.json/x", b"in the way");
+    let error = save(
+        &place.photo,
+        &smaller_change(),
+        &SaveOptions {
+            force: true,
+            ..Default::default()
+        },
+    );
+    assert!(matches!(error, Err(StoreError::Write { .. })), "{error:?}");
+    fs::remove_dir_all(place.at("instances/a.json")).unwrap();
+    place.save(&smaller_change()).unwrap();
+    assert_same(&loaded(place.open(&small())), &smaller_change());
+}
+
+#[test]
 fn a_disk_that_fills_up_leaves_the_old_file() {
     let place = Place::new();
     let target = place.at("labels/a.png");

@@ -79,7 +79,11 @@ impl MobileSamConfig {
     /// [`ModelError::Config`].
     pub fn parse(text: &str, file: &str) -> Result<Self, ModelError> {
         let bad = |why: String| ModelError::Config { file: file.to_owned(), why };
-        let config: Self = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        // By way of a map: a list would pass for a structure that has only defaults.
+        let fields: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let config: Self =
+            serde_json::from_value(fields.into()).map_err(|error| bad(error.to_string()))?;
         config.check().map_err(|why| bad(why.to_owned()))?;
         Ok(config)
     }

@@ -90,7 +90,8 @@ mod tests {
 
     /// Abramowitz and Stegun 7.1.5: the series of erf, in double precision.
     fn erf_series(x: f64) -> f64 {
-        if x.abs() > 5.0 {
+        // Beyond this the series loses more digits than the limit is off (3e-9).
+        if x.abs() > 4.2 {
             return x.signum();
         }
         let (mut term, mut sum) = (x, x);

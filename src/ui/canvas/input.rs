@@ -155,13 +155,20 @@ impl Pointer {
                     app.add_point(at.x, at.y, positive);
                 }
             }
-            Drag::Point { moved: true, .. } => app.ask_model(),
+            // A click on a point asks again, where the last answer was a failure.
+            Drag::Point { moved, .. } if moved || !is_answered(app) => app.ask_model(),
             Drag::Select => select(app, at, modifiers, out),
             // Another button came up: this one is still down.
             Drag::Paint => self.drag = Drag::Paint,
             _ => {}
         }
     }
+}
+
+fn is_answered(app: &App) -> bool {
+    app.open.as_ref().is_some_and(|open| {
+        open.prompting.offer.is_some() || open.prompting.is_waiting()
+    })
 }
 
 /// The place, if it is in the photo.
