@@ -35,4 +35,4 @@ pub use norm::LayerNorm;
 pub use position::RandomFourier;
 pub use two_way::{ImageProjections, TwoWayBlock, TwoWayTransformer};
 pub use values::{Values, map_size};
-pub use window::{Window, WindowAttention};
+pub use window::WindowAttention;

@@ -221,12 +221,13 @@ impl TwoWayTransformer {
             let n = self.grid.len();
             let image_queries = heads_first(&projected.positioned[inner..], stride, n, attention)?;
             let keys = heads_first(&side.keys, attention.inner(), side.tokens, attention)?;
-            records.push(QueryKey {
-                layer: format!("layers.{index}.cross_attn_image_to_token"),
-                query_tokens: Tokens { prefix: 0, grid: Some(self.grid) },
-                key_tokens: Tokens { prefix: side.tokens, grid: None },
-                ..describe(attention, image_queries, keys)
-            });
+            records.push(QueryKey::stored(
+                format!("layers.{index}.cross_attn_image_to_token"),
+                (Tokens { prefix: 0, grid: Some(self.grid) }, image_queries),
+                (Tokens { prefix: side.tokens, grid: None }, keys),
+                attention.scale(),
+                None,
+            )?);
         }
         let width = self.last_norm.channels();
         let rows = image.par_chunks_mut(ROWS * width);
@@ -253,28 +254,13 @@ impl TwoWayTransformer {
         let queries = heads_first(q, attention.inner(), tokens, attention)?;
         let n = self.grid.len();
         let keys = heads_first(&projected.positioned, projected.stride, n, attention)?;
-        Ok(QueryKey {
-            layer: name.to_owned(),
-            query_tokens: Tokens { prefix: tokens, grid: None },
-            key_tokens: Tokens { prefix: 0, grid: Some(self.grid) },
-            ..describe(attention, queries, keys)
-        })
-    }
-}
-
-fn describe(attention: &CrossAttention, queries: Tensor, keys: Tensor) -> QueryKey {
-    let none = Tokens { prefix: 0, grid: None };
-    QueryKey {
-        layer: String::new(),
-        query_tokens: none,
-        key_tokens: none,
-        attention_heads: attention.heads,
-        head_dim: attention.head_dim(),
-        scale: attention.scale(),
-        windows: None,
-        bias: None,
-        queries,
-        keys,
+        QueryKey::stored(
+            name.to_owned(),
+            (Tokens { prefix: tokens, grid: None }, queries),
+            (Tokens { prefix: 0, grid: Some(self.grid) }, keys),
+            attention.scale(),
+            None,
+        )
     }
 }
 
@@ -284,7 +270,7 @@ fn sum(a: &[f32], b: &[f32]) -> Vec<f32> {
     out
 }
 
-/// `count` rows `stride` apart, as (1, heads, rows, head_dim).
+/// `count` rows `stride` apart, as (heads, rows, head_dim).
 fn heads_first(
     rows: &[f32],
     stride: usize,
@@ -299,7 +285,7 @@ fn heads_first(
             out.copy_from_slice(&rows[from..from + dim]);
         }
     });
-    Tensor::from_vec(out, (1, heads, count, dim), &Device::Cpu)
+    Tensor::from_vec(out, (heads, count, dim), &Device::Cpu)
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 //! TinyViT.
 
 use super::capture::{Grid, Windows};
-use super::kernels::{Packed, Scratch, add_assign, gemm, softmax_rows};
+use super::kernels::{Scratch, add_assign, gemm, softmax_rows};
 use super::values::{Values, map_size};
 use super::{LayerNorm, Linear};
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
 /// Window attention with its own pre-norm and the residual connection.
@@ -20,9 +20,6 @@ pub struct WindowAttention {
     heads: usize,
     side: usize,
 }
-
-/// Queries and keys, (windows, heads, tokens, head_dim) each.
-pub type Window = (Tensor, Tensor);
 
 /// Expand a table (heads, offsets) to (heads, side², side²). Offsets are the
 /// pairs (|Δrow|, |Δcolumn|) in order of first appearance when all pairs of
@@ -66,6 +63,11 @@ impl WindowAttention {
         Ok(Self { norm, qkv, project, bias, heads, side })
     }
 
+    /// Channels of the map.
+    pub fn channels(&self) -> usize {
+        self.norm.channels()
+    }
+
     /// Attention heads.
     pub fn heads(&self) -> usize {
         self.heads
@@ -91,40 +93,40 @@ impl WindowAttention {
         self.bias.clone()
     }
 
-    /// `x + attention(norm(x))`, (height, width, channels), and queries and
-    /// keys if `record`. The grid is padded to whole windows with zeros before
-    /// the norm; padded tokens are keys like others.
+    /// `x + attention(norm(x))`, (height, width, channels). The grid is padded
+    /// to whole windows with zeros before the norm; padded tokens are keys like
+    /// others.
     ///
     /// # Errors
     /// If the channels differ or the tensor is not plain f32.
-    pub fn forward(&self, x: &Tensor, record: bool) -> Result<(Tensor, Option<Window>)> {
-        let channels = self.norm.channels();
-        let (rows, columns) = map_size(x, channels)?;
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let values = Values::of(x)?;
-        let windows = Windows::covering(Grid { rows, columns }, self.side);
-        let (tokens, dim) = (self.side * self.side, self.head_dim());
-        let len = if record { windows.count() * self.heads * tokens * dim } else { 0 };
-        let (mut queries, mut keys) = (vec![0.0; len], vec![0.0; len]);
         let bias = Values::of(&self.bias)?;
-        let job = Job {
-            layer: self,
-            bias: &bias,
-            padding: self.qkv.apply(self.norm.bias()),
-            values: &values,
-            windows,
-            rows,
-            columns,
-        };
-        let parts = job.run(&mut queries, &mut keys);
-        let out = job.gather(&parts);
-        let shape = (windows.count(), self.heads, tokens, dim);
-        let recorded = record
-            .then(|| -> Result<Window> {
-                let queries = Tensor::from_vec(queries, shape, x.device())?;
-                Ok((queries, Tensor::from_vec(keys, shape, x.device())?))
-            })
-            .transpose()?;
-        Ok((Tensor::from_vec(out, x.dims(), x.device())?, recorded))
+        let job = Job::new(self, x, &values, &bias)?;
+        let one = |buffers: &mut Buffers, window| job.window(window, buffers);
+        let windows = (0..job.windows.count()).into_par_iter();
+        let parts: Vec<Vec<f32>> = windows.map_init(Buffers::default, one).collect();
+        Tensor::from_vec(job.gather(&parts), x.dims(), x.device())
+    }
+
+    /// Queries and keys that [`WindowAttention::forward`] computes in one
+    /// window of `x`, bit for bit: (heads, tokens, head_dim) each.
+    ///
+    /// # Errors
+    /// As `forward`, or if there is no such window.
+    pub fn queries_and_keys(&self, x: &Tensor, window: usize) -> Result<(Tensor, Tensor)> {
+        let values = Values::of(x)?;
+        let bias = Values::of(&self.bias)?;
+        let job = Job::new(self, x, &values, &bias)?;
+        if window >= job.windows.count() {
+            bail!("no window {window} among {}", job.windows.count());
+        }
+        let mut buffers = Buffers::default();
+        job.project(window, &mut buffers);
+        let shape = (self.heads, self.side * self.side, self.head_dim());
+        let (queries, keys) = split_heads(&buffers.qkv, self);
+        let queries = Tensor::from_vec(queries, shape, x.device())?;
+        Ok((queries, Tensor::from_vec(keys, shape, x.device())?))
     }
 }
 
@@ -152,24 +154,23 @@ struct Buffers {
     values: Scratch,
 }
 
-impl Job<'_> {
-    /// The layer's contribution window by window, each (rows, columns,
-    /// channels) of what lies inside the grid.
-    fn run(&self, queries: &mut [f32], keys: &mut [f32]) -> Vec<Vec<f32>> {
-        let len = self.layer.heads * self.layer.side.pow(2) * self.layer.head_dim();
-        let count = self.windows.count();
-        if queries.is_empty() {
-            let one = |buffers: &mut Buffers, window| self.window(window, buffers, None);
-            (0..count).into_par_iter().map_init(Buffers::default, one).collect()
-        } else {
-            let record = queries.par_chunks_mut(len).zip(keys.par_chunks_mut(len));
-            let pairs = (0..count).into_par_iter().zip(record);
-            pairs
-                .map_init(Buffers::default, |buffers, (window, (queries, keys))| {
-                    self.window(window, buffers, Some((queries, keys)))
-                })
-                .collect()
-        }
+impl<'a> Job<'a> {
+    fn new(
+        layer: &'a WindowAttention,
+        x: &Tensor,
+        values: &'a [f32],
+        bias: &'a [f32],
+    ) -> Result<Self> {
+        let (rows, columns) = map_size(x, layer.norm.channels())?;
+        Ok(Self {
+            layer,
+            bias,
+            padding: layer.qkv.apply(layer.norm.bias()),
+            values,
+            windows: Windows::covering(Grid { rows, columns }, layer.side),
+            rows,
+            columns,
+        })
     }
 
     /// First row and column of a window and its extent inside the grid.
@@ -179,42 +180,41 @@ impl Job<'_> {
         (y, x, side.min(self.rows - y), side.min(self.columns - x))
     }
 
-    fn window(
-        &self,
-        window: usize,
-        buffers: &mut Buffers,
-        record: Option<(&mut [f32], &mut [f32])>,
-    ) -> Vec<f32> {
+    /// Fill `buffers.qkv` for a window.
+    fn project(&self, window: usize, buffers: &mut Buffers) {
         let (y, x, height, width) = self.extent(window);
-        let Buffers { normed, qkv, scores, mixed, keys, values } = buffers;
-        let layer = self.layer;
-        let (side, channels, inner) = (layer.side, layer.norm.channels(), layer.project.inputs());
-        let pitch = 3 * inner;
+        let channels = self.layer.norm.channels();
+        let normed = &mut buffers.normed;
         normed.clear();
         for row in y..y + height {
             let from = (row * self.columns + x) * channels;
             normed.extend_from_slice(&self.values[from..from + width * channels]);
         }
-        layer.norm.apply(normed);
-        self.fill_qkv(normed, (height, width), qkv);
-        if let Some((queries, keys)) = record {
-            copy_heads(qkv, layer, queries, keys);
-        }
-        // Queries of whole rows, padded columns included: they are dropped below.
-        let asked = if width == side { height * side } else { (height - 1) * side + width };
-        mixed.resize(side * side * inner, 0.0);
+        self.layer.norm.apply(normed);
+        self.fill_qkv(normed, (height, width), &mut buffers.qkv);
+    }
+
+    /// The layer's contribution in a window: (rows, columns, channels) of what
+    /// lies inside the grid.
+    fn window(&self, window: usize, buffers: &mut Buffers) -> Vec<f32> {
+        self.project(window, buffers);
+        let (_, _, height, width) = self.extent(window);
+        let layer = self.layer;
+        let (side, channels, inner) = (layer.side, layer.norm.channels(), layer.project.inputs());
+        // Padded columns between the rows are asked too and dropped below.
+        let asked = (height - 1) * side + width;
+        buffers.mixed.resize(side * side * inner, 0.0);
         for head in 0..layer.heads {
             let bias = &self.bias[head * side.pow(4)..][..asked * side * side];
-            attend(&qkv[3 * layer.head_dim() * head..], pitch, asked, layer, bias, scores, (keys, values), &mut mixed[head * layer.head_dim()..]);
+            attend(layer, head, asked, bias, buffers);
         }
         let mut out = vec![0.0; height * width * channels];
-        let weights: &Packed = layer.project.packed();
-        if width == side {
-            gemm(mixed, inner, height * side, weights.view(), &mut out, channels, false);
-        } else {
-            for (row, out) in out.chunks_exact_mut(width * channels).enumerate() {
-                gemm(&mixed[row * side * inner..], inner, width, weights.view(), out, channels, false);
-            }
+        let weights = layer.project.packed().view();
+        // A window as wide as the grid's part has no gaps between its rows.
+        let (rows, count) = if width == side { (1, height * width) } else { (height, width) };
+        for (row, out) in out.chunks_exact_mut(count * channels).enumerate().take(rows) {
+            let mixed = &buffers.mixed[row * side * inner..];
+            gemm(mixed, inner, count, weights, out, channels, false);
         }
         out
     }
@@ -259,39 +259,32 @@ impl Job<'_> {
     }
 }
 
-/// Copy queries and keys to (heads, tokens, head_dim).
-fn copy_heads(qkv: &[f32], layer: &WindowAttention, queries: &mut [f32], keys: &mut [f32]) {
-    let (dim, tokens) = (layer.head_dim(), layer.side * layer.side);
-    for head in 0..layer.heads {
-        for (place, token) in qkv.chunks_exact(3 * layer.project.inputs()).enumerate() {
-            let (from, to) = (3 * dim * head, (head * tokens + place) * dim);
-            queries[to..to + dim].copy_from_slice(&token[from..from + dim]);
-            keys[to..to + dim].copy_from_slice(&token[from + dim..from + 2 * dim]);
-        }
-    }
+/// Queries and keys of a window, (heads, tokens, head_dim) each.
+fn split_heads(qkv: &[f32], layer: &WindowAttention) -> (Vec<f32>, Vec<f32>) {
+    let (dim, pitch) = (layer.head_dim(), layer.qkv.outputs());
+    let part = |index: usize| {
+        (0..layer.heads)
+            .flat_map(|head| qkv.chunks_exact(pitch).map(move |token| (head, token)))
+            .flat_map(|(head, token)| &token[(3 * head + index) * dim..][..dim])
+            .copied()
+            .collect()
+    };
+    (part(0), part(1))
 }
 
-/// One attention head of one window for its first `asked` tokens: `qkv` begins
-/// with the head's query, `out` with its place in the mixed values.
-#[allow(clippy::too_many_arguments)]
-fn attend(
-    qkv: &[f32],
-    pitch: usize,
-    asked: usize,
-    layer: &WindowAttention,
-    bias: &[f32],
-    scores: &mut Vec<f32>,
-    (keys, values): (&mut Scratch, &mut Scratch),
-    out: &mut [f32],
-) {
-    let (dim, tokens) = (layer.head_dim(), layer.side * layer.side);
+/// One attention head of one window for its first `asked` tokens, from
+/// `buffers.qkv` to its columns of `buffers.mixed`.
+fn attend(layer: &WindowAttention, head: usize, asked: usize, bias: &[f32], buffers: &mut Buffers) {
+    let Buffers { qkv, scores, mixed, keys, values, .. } = buffers;
+    let (dim, tokens, pitch) = (layer.head_dim(), layer.side * layer.side, layer.qkv.outputs());
+    let qkv = &qkv[3 * dim * head..];
     let keys = keys.pack_transposed(&qkv[dim..], pitch, tokens, dim).padded();
     let ld = keys.n();
     scores.resize(asked * ld, 0.0);
     gemm(qkv, pitch, asked, keys, scores, ld, false);
     softmax_rows(scores, ld, tokens, layer.scale(), Some(bias));
     let values = values.pack(&qkv[2 * dim..], pitch, tokens, dim);
-    gemm(scores, ld, asked, values, out, layer.project.inputs(), false);
+    gemm(scores, ld, asked, values, &mut mixed[head * dim..], layer.project.inputs(), false);
 }
 
 #[cfg(test)]

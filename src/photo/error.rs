@@ -8,33 +8,59 @@ use super::Limits;
 pub enum PhotoError {
     /// Nothing is at this path.
     #[error("{file} does not exist: check the name, or whether its disk is connected")]
-    Missing { file: String },
+    Missing {
+        /// The file, for showing.
+        file: String,
+    },
     /// The path is a folder.
     #[error("{file} is a folder: open it as a folder, or choose a photo inside it")]
-    Directory { file: String },
+    Directory {
+        /// The file, for showing.
+        file: String,
+    },
     /// The path is a device, socket or pipe.
     #[error("{file} is not an ordinary file: copy the photo to a file first")]
-    NotAFile { file: String },
+    NotAFile {
+        /// The file, for showing.
+        file: String,
+    },
     /// The operating system refused.
     #[error("{file} cannot be read ({why}): check its permissions and its disk")]
-    Unreadable { file: String, why: String },
+    Unreadable {
+        /// The file, for showing.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The file has no bytes.
     #[error("{file} is empty: copy or download it again")]
-    Empty { file: String },
+    Empty {
+        /// The file, for showing.
+        file: String,
+    },
     /// The file holds text, whatever its name says.
     #[error("{file} holds text, not a picture: copy or download it again")]
-    Text { file: String },
+    Text {
+        /// The file, for showing.
+        file: String,
+    },
     /// The content is no picture that is known here.
     #[error(
         "{file} is not a picture that PatchLens can read: \
          convert it to PNG, JPEG, WebP, BMP, GIF, TIFF or PNM"
     )]
-    Unknown { file: String },
+    Unknown {
+        /// The file, for showing.
+        file: String,
+    },
     /// A picture format that is known by name only.
     #[error("{file} is {format}, which PatchLens cannot read: {remedy}")]
     UnsupportedFormat {
+        /// The file, for showing.
         file: String,
+        /// The format, with its article.
         format: &'static str,
+        /// What to do.
         remedy: &'static str,
     },
     /// A readable format that uses something unusual.
@@ -42,15 +68,23 @@ pub enum PhotoError {
         "{file} cannot be read, since it uses a part of its format that PatchLens does not know \
          ({why}): convert it to PNG"
     )]
-    UnsupportedFeature { file: String, why: String },
+    UnsupportedFeature {
+        /// The file, for showing.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The header claims more pixels than the limit allows.
     #[error(
         "{file} says that it is {width} × {height} pixels ({megapixels} megapixels), above the \
          limit of {limit} megapixels: raise it with --max-megapixels {megapixels} or in Settings"
     )]
     TooManyPixels {
+        /// The file, for showing.
         file: String,
+        /// Claimed width in pixels.
         width: u32,
+        /// Claimed height in pixels.
         height: u32,
         /// Rounded up.
         megapixels: u64,
@@ -63,13 +97,26 @@ pub enum PhotoError {
         "{file} needs {mebibytes} MiB of memory, more than there is or the limit allows: \
          raise it with --max-megapixels N or in Settings, close other programs, or shrink the photo"
     )]
-    TooManyBytes { file: String, mebibytes: u64 },
+    TooManyBytes {
+        /// The file, for showing.
+        file: String,
+        /// What it needs, rounded up.
+        mebibytes: u64,
+    },
     /// The file ends before the picture does.
     #[error("{file} ends too early, the picture is cut off: copy or download it again")]
-    Truncated { file: String },
+    Truncated {
+        /// The file, for showing.
+        file: String,
+    },
     /// The content contradicts its format.
     #[error("{file} is damaged ({why}): copy or download it again")]
-    Damaged { file: String, why: String },
+    Damaged {
+        /// The file, for showing.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 impl PhotoError {

@@ -241,8 +241,9 @@ impl Window {
     fn follow_title(&mut self, ctx: &Context) {
         let title = match &self.app.open {
             Some(open) => {
-                let dirty = if open.is_dirty() { "• " } else { "" };
-                format!("{dirty}{} – PatchLens", open.name())
+                // ASCII around the name: some window managers show nothing else right.
+                let dirty = if open.is_dirty() { "*" } else { "" };
+                format!("{dirty}{} - PatchLens", open.name())
             }
             None => "PatchLens".to_owned(),
         };

@@ -51,13 +51,16 @@ impl MaskDecoder {
         self.transformer.project(image)
     }
 
-    /// Masks (logits at four times the grid) and scores, in token order.
+    /// Masks (logits at four times the grid) and scores, in token order; no
+    /// masks where `wanted` does not like the scores (they come first and the
+    /// masks are a third of the work).
     pub(super) fn forward(
         &self,
         sparse: &[f32],
         image: &[f32],
         projected: &ImageProjections,
         mut records: Option<&mut Vec<QueryKey>>,
+        wanted: impl Fn(&[f32]) -> bool,
     ) -> Result<(Vec<Vec<f32>>, Vec<f32>), ModelError> {
         let tokens = [&self.tokens, sparse].concat();
         let sink = records.as_deref_mut();
@@ -66,8 +69,12 @@ impl MaskDecoder {
             record.layer.insert_str(0, "mask_decoder.transformer.");
         }
         let (score, rest) = tokens.split_at(self.width);
+        let scores = self.scores.apply(score);
+        if !wanted(&scores) {
+            return Ok((Vec::new(), scores));
+        }
         let masks = &rest[..self.tokens.len() - self.width];
-        Ok((self.masks.forward(&image, self.grid, masks), self.scores.apply(score)))
+        Ok((self.masks.forward(&image, self.grid, masks), scores))
     }
 }
 

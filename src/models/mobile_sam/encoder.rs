@@ -2,13 +2,14 @@
 
 use super::MobileSamConfig;
 use crate::models::{ModelError, Weights};
-use crate::nn::capture::{Grid, QueryKey, Tokens, Windows};
+use crate::nn::capture::QueryKey;
 use crate::nn::kernels::Activation;
 use crate::nn::{
     Bottleneck, Conv3x3, ConvStem, Depthwise, LayerNorm, Linear, MlpBlock, WindowAttention,
 };
 use crate::task::Task;
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// Epsilon of the encoder's layer norms and of the neck's.
 const EPS: f32 = 1e-5;
@@ -34,7 +35,8 @@ enum Block {
 
 struct TinyVitBlock {
     name: String,
-    attention: WindowAttention,
+    /// Shared with the records of its attention.
+    attention: Arc<WindowAttention>,
     local_conv: Depthwise,
     mlp: MlpBlock,
 }
@@ -171,7 +173,7 @@ impl TinyVitBlock {
             Activation::Gelu,
         );
         let local_conv = depthwise(weights, &format!("{name}.local_conv"), dim)?;
-        Ok(Self { name, attention, local_conv, mlp })
+        Ok(Self { name, attention: Arc::new(attention), local_conv, mlp })
     }
 
     fn forward(
@@ -179,24 +181,10 @@ impl TinyVitBlock {
         x: &Tensor,
         records: Option<&mut Vec<QueryKey>>,
     ) -> Result<Tensor, ModelError> {
-        let (y, recorded) = self.attention.forward(x, records.is_some())?;
-        if let (Some(records), Some((queries, keys))) = (records, recorded) {
-            let (rows, columns, _) = x.dims3()?;
-            let grid = Grid { rows, columns };
-            let tokens = Tokens { prefix: 0, grid: Some(grid) };
-            records.push(QueryKey {
-                layer: format!("{}.attn", self.name),
-                query_tokens: tokens,
-                key_tokens: tokens,
-                attention_heads: self.attention.heads(),
-                head_dim: self.attention.head_dim(),
-                scale: self.attention.scale(),
-                windows: Some(Windows::covering(grid, self.attention.side())),
-                bias: Some(self.attention.bias()),
-                queries,
-                keys,
-            });
+        if let Some(records) = records {
+            records.push(QueryKey::windowed(format!("{}.attn", self.name), &self.attention, x)?);
         }
+        let y = self.attention.forward(x)?;
         Ok(self.mlp.forward(&self.local_conv.forward(&y)?)?)
     }
 }

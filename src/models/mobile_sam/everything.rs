@@ -10,7 +10,6 @@
 use super::{Encoding, LowResMask, MobileSam, Prompt};
 use crate::label::Mask;
 use crate::models::ModelError;
-use crate::nn::capture::Capture;
 use crate::task::Task;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -164,9 +163,11 @@ fn ask(
         .par_iter()
         .map(|(x, y)| {
             task.check()?;
-            let prediction = model.decode(encoding, &Prompt::point(*x, *y), Capture::Off)?;
-            let kept: Vec<Kept> = prediction
-                .candidates
+            let prompt = Prompt::point(*x, *y);
+            // Tokens 1 and up are for single points.
+            let good = |scores: &[f32]| scores[1..].iter().any(|s| *s >= options.min_score);
+            let candidates = model.candidates(encoding, &prompt, None, good)?;
+            let kept: Vec<Kept> = candidates
                 .into_iter()
                 .skip(1)
                 .filter(|candidate| candidate.score >= options.min_score)

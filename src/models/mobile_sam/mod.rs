@@ -167,7 +167,6 @@ impl MobileSam {
         let embedding = self.encoder.forward(&pixels, sink, task.map(&report))?;
         let image = self.prompts.without_mask(&Values::of(&embedding)?);
         let projected = self.decoder.project(&image);
-        let (width, height) = (width, height);
         Ok(Encoding(Arc::new(Inner {
             width,
             height,
@@ -190,27 +189,38 @@ impl MobileSam {
         prompt: &Prompt,
         capture: Capture,
     ) -> Result<Prediction, ModelError> {
-        let inner = &*encoding.0;
-        prompt.check(inner.width, inner.height, self.config.mask_side().pow(2))?;
-        let sparse = self.prompts.sparse(prompt, (inner.width, inner.height), inner.resized);
         let mut records = Vec::new();
         let sink = capture.is_on().then_some(&mut records);
+        let candidates = self.candidates(encoding, prompt, sink, |_| true)?;
+        let best = if prompt.is_single_point() { best_of_several(&candidates) } else { 0 };
+        Ok(Prediction { candidates, best, records })
+    }
+
+    /// The candidates for a prompt; none where `wanted` does not like their
+    /// scores.
+    fn candidates(
+        &self,
+        encoding: &Encoding,
+        prompt: &Prompt,
+        records: Option<&mut Vec<QueryKey>>,
+        wanted: impl Fn(&[f32]) -> bool,
+    ) -> Result<Vec<Candidate>, ModelError> {
+        let inner = &*encoding.0;
+        let side = self.config.mask_side();
+        prompt.check(inner.width, inner.height, side.pow(2))?;
+        let sparse = self.prompts.sparse(prompt, (inner.width, inner.height), inner.resized);
         let (masks, scores) = match &prompt.mask {
-            None => self.decoder.forward(&sparse, &inner.image, &inner.projected, sink)?,
+            None => {
+                self.decoder.forward(&sparse, &inner.image, &inner.projected, records, wanted)?
+            }
             Some(mask) => {
                 let image = self.prompts.with_mask(&Values::of(&inner.embedding)?, mask.values());
                 let projected = self.decoder.project(&image);
-                self.decoder.forward(&sparse, &image, &projected, sink)?
+                self.decoder.forward(&sparse, &image, &projected, records, wanted)?
             }
         };
-        let side = self.config.mask_side();
-        let candidates: Vec<Candidate> = masks
-            .into_iter()
-            .zip(scores)
-            .map(|(values, score)| Candidate { low_res: LowResMask::from_values(values, side), score })
-            .collect();
-        let best = if prompt.is_single_point() { best_of_several(&candidates) } else { 0 };
-        Ok(Prediction { candidates, best, records })
+        let masks = masks.into_iter().map(|values| LowResMask::from_values(values, side));
+        Ok(masks.zip(scores).map(|(low_res, score)| Candidate { low_res, score }).collect())
     }
 
     /// Masks of everything on the photo, found by asking at each point of a

@@ -1,8 +1,9 @@
 //! Window attention against the same thing in plain candle operations.
 
 use super::*;
-use crate::nn::capture::{QueryKey, Tokens};
+use crate::nn::capture::QueryKey;
 use crate::nn::testing::{close, noise};
+use std::sync::Arc;
 
 const HEADS: usize = 2;
 const DIM: usize = 4;
@@ -49,42 +50,24 @@ fn flat(x: &Tensor) -> Vec<f32> {
 }
 
 #[test]
-fn it_agrees_with_candle_and_recording_changes_nothing() {
+fn it_agrees_with_candle() {
     for (h, w, side) in [(6, 6, 3), (7, 11, 4), (2, 3, 5)] {
         let layer = layer(side);
         let x = Tensor::from_vec(noise(h * w * C, 8), (h, w, C), &Device::Cpu).unwrap();
         let (_, want) = reference(&layer, &x).unwrap();
-        let (got, recorded) = layer.forward(&x, false).unwrap();
-        assert!(recorded.is_none());
-        close(&flat(&got), &flat(&want), 1e-5);
-        let (again, _) = layer.forward(&x, true).unwrap();
-        assert_eq!(flat(&got), flat(&again));
+        close(&flat(&layer.forward(&x).unwrap()), &flat(&want), 1e-5);
     }
 }
 
 #[test]
-fn rows_from_recorded_queries_and_keys_are_the_softmax_that_was_used() {
+fn recorded_rows_are_the_softmax_that_was_used() {
     let (h, w, side) = (7, 5, 4);
-    let layer = layer(side);
+    let layer = Arc::new(layer(side));
     let x = Tensor::from_vec(noise(h * w * C, 8), (h, w, C), &Device::Cpu).unwrap();
     let (weights, _) = reference(&layer, &x).unwrap();
-    let (_, recorded) = layer.forward(&x, true).unwrap();
-    let (queries, keys) = recorded.unwrap();
-    let grid = Grid { rows: h, columns: w };
-    let tokens = Tokens { prefix: 0, grid: Some(grid) };
-    let windows = Windows::covering(grid, side);
-    let record = QueryKey {
-        layer: "attn".into(),
-        query_tokens: tokens,
-        key_tokens: tokens,
-        attention_heads: HEADS,
-        head_dim: DIM,
-        scale: layer.scale(),
-        windows: Some(windows),
-        bias: Some(layer.bias()),
-        queries,
-        keys,
-    };
+    let record = QueryKey::windowed("attn".into(), &layer, &x).unwrap();
+    assert_eq!(record.window_count(), 4);
+    let windows = record.windows.unwrap();
     for (y, x) in [(0, 0), (6, 4), (3, 4), (5, 1)] {
         let (window, place) = windows.locate(y, x);
         for head in 0..HEADS {
@@ -94,6 +77,17 @@ fn rows_from_recorded_queries_and_keys_are_the_softmax_that_was_used() {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         }
     }
+    assert!(record.row(0, 4, 0).is_err() && record.row(HEADS, 0, 0).is_err());
+    // Queries and keys are those of the forward pass, so weighting the values
+    // with the rows gives its output; and holding them costs the input only.
+    assert_eq!(record.bytes(), 4 * h * w * C);
+    let (queries, keys) = record.queries_and_keys().unwrap();
+    assert_eq!(queries.dims(), [4, HEADS, side * side, DIM]);
+    let scores = queries.contiguous().unwrap().matmul(&keys.t().unwrap()).unwrap();
+    let scores = (scores * f64::from(layer.scale())).unwrap();
+    let scores = scores.broadcast_add(&layer.bias()).unwrap();
+    let got = candle_nn::ops::softmax_last_dim(&scores).unwrap();
+    close(&flat(&got), &flat(&weights), 1e-5);
 }
 
 #[test]
