@@ -18,9 +18,7 @@ fn bytes() -> Vec<u8> {
 
 fn model() -> &'static MobileSam {
     static MODEL: OnceLock<MobileSam> = OnceLock::new();
-    MODEL.get_or_init(|| {
-        MobileSam::from_safetensors(&bytes(), &candle_core::Device::Cpu).unwrap()
-    })
+    MODEL.get_or_init(|| MobileSam::from_safetensors(&bytes(), &candle_core::Device::Cpu).unwrap())
 }
 
 fn photo() -> (Vec<u8>, u32, u32) {

@@ -78,7 +78,10 @@ impl<'a> Task<'a> {
     where
         'a: 'b,
     {
-        Task { cancel: self.cancel, report }
+        Task {
+            cancel: self.cancel,
+            report,
+        }
     }
 }
 

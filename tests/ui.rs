@@ -38,7 +38,11 @@ impl Bench {
                 let worker = Worker::spawn(engine, wake);
                 Window::new(&creation.egui_ctx, worker, settings, Some(path))
             });
-        Self { harness, wakes, folder }
+        Self {
+            harness,
+            wakes,
+            folder,
+        }
     }
 
     /// A 120×80 photo in a folder of its own, opened with the fake engine.
@@ -84,7 +88,12 @@ impl Bench {
     fn pointer(&mut self, pos: Pos2, button: PointerButton, pressed: bool, modifiers: Modifiers) {
         self.harness.event(Event::PointerMoved(pos));
         self.harness.event_modifiers(
-            Event::PointerButton { pos, button, pressed, modifiers },
+            Event::PointerButton {
+                pos,
+                button,
+                pressed,
+                modifiers,
+            },
             modifiers,
         );
         self.harness.step();
@@ -171,7 +180,9 @@ fn click_accept_brush_undo_save() {
     assert!(bench.doc().is_dirty());
 
     bench.press("Save labels");
-    bench.until("it is saved", |window| !window.app.open.as_ref().unwrap().is_dirty());
+    bench.until("it is saved", |window| {
+        !window.app.open.as_ref().unwrap().is_dirty()
+    });
     let (width, height, ids) = bench.class_map("leaf.png");
     assert_eq!((width, height), (120, 80));
     assert_eq!(ids.iter().filter(|&&id| id == 1).count() as u64, accepted);
@@ -222,7 +233,15 @@ fn alt_click_is_negative_and_a_drag_is_a_box() {
 fn tab_turns_through_the_masks_enter_accepts_and_escape_drops() {
     let (mut bench, _) = Bench::open();
     bench.prompt(60.0, 40.0);
-    let first = bench.doc().prompting.offer.as_ref().unwrap().chosen().mask.area();
+    let first = bench
+        .doc()
+        .prompting
+        .offer
+        .as_ref()
+        .unwrap()
+        .chosen()
+        .mask
+        .area();
     bench.key(Modifiers::NONE, Key::Tab);
     let offer = bench.doc().prompting.offer.as_ref().unwrap();
     assert_eq!(offer.chosen, 1);
@@ -252,7 +271,11 @@ fn edits_do_not_wait_for_the_model() {
     bench.until("the prompt is answered", |window| {
         window.app.open.as_ref().unwrap().prompting.offer.is_some()
     });
-    assert_eq!(bench.doc().document().segments().len(), 1, "a proposal is no segment");
+    assert_eq!(
+        bench.doc().document().segments().len(),
+        1,
+        "a proposal is no segment"
+    );
 }
 
 #[test]
@@ -289,7 +312,14 @@ fn segment_everything_offers_and_keeps_all_or_one() {
     let (mut bench, _) = Bench::open();
     bench.press("Segment everything");
     bench.until("there are proposals", |window| {
-        window.app.open.as_ref().unwrap().prompting.everything.is_some()
+        window
+            .app
+            .open
+            .as_ref()
+            .unwrap()
+            .prompting
+            .everything
+            .is_some()
     });
     bench.click(30.0, 20.0, PointerButton::Primary, Modifiers::NONE);
     assert_eq!(bench.doc().document().segments().len(), 1);
@@ -298,7 +328,11 @@ fn segment_everything_offers_and_keeps_all_or_one() {
     bench.press("Accept all");
     assert_eq!(bench.doc().document().segments().len(), 4);
     bench.key(Modifiers::COMMAND, Key::Z);
-    assert_eq!(bench.doc().document().segments().len(), 1, "accepting all is one step");
+    assert_eq!(
+        bench.doc().document().segments().len(),
+        1,
+        "accepting all is one step"
+    );
 }
 
 #[test]
@@ -315,11 +349,17 @@ fn work_can_be_stopped() {
 #[test]
 fn a_failing_model_is_reported_and_the_program_goes_on() {
     let (mut bench, control) = Bench::open();
-    bench.until("the model is idle", |window| window.app.activities().is_empty());
+    bench.until("the model is idle", |window| {
+        window.app.activities().is_empty()
+    });
     control.panic_next("boom");
     bench.click(60.0, 40.0, PointerButton::Primary, Modifiers::NONE);
     bench.until("the failure is shown", |window| {
-        window.app.notices.history().any(|notice| notice.text.contains("boom"))
+        window
+            .app
+            .notices
+            .history()
+            .any(|notice| notice.text.contains("boom"))
     });
     bench.prompt(60.0, 40.0);
 }
@@ -328,7 +368,10 @@ fn a_failing_model_is_reported_and_the_program_goes_on() {
 fn classes_are_added_picked_by_number_and_deleted_with_a_question() {
     let (mut bench, _) = Bench::open();
     bench.press("Add class");
-    bench.harness.get_by_label("Name of the new class").type_text("petal");
+    bench
+        .harness
+        .get_by_label("Name of the new class")
+        .type_text("petal");
     bench.harness.run_steps(2);
     bench.key(Modifiers::NONE, Key::Enter);
     assert_eq!(bench.doc().document().classes().name(2), "petal");
@@ -341,7 +384,10 @@ fn classes_are_added_picked_by_number_and_deleted_with_a_question() {
     assert_eq!(bench.harness.state().app.current_class, 1);
 
     bench.press("Delete class petal");
-    assert_eq!(bench.harness.state().app.dialog, Some(Dialog::DeleteClass(2)));
+    assert_eq!(
+        bench.harness.state().app.dialog,
+        Some(Dialog::DeleteClass(2))
+    );
     bench.press("Give them the class object");
     bench.press("Delete class");
     assert!(bench.doc().document().classes().get(2).is_none());
@@ -360,7 +406,11 @@ fn segments_are_listed_locked_and_hidden() {
     let area = bench.doc().document().segments()[0].area;
     bench.key(Modifiers::NONE, Key::E);
     bench.drag(&[[50.0, 40.0], [70.0, 40.0]]);
-    assert_eq!(bench.doc().document().segments()[0].area, area, "a locked segment keeps its pixels");
+    assert_eq!(
+        bench.doc().document().segments()[0].area,
+        area,
+        "a locked segment keeps its pixels"
+    );
     bench.press("Hide segment 1");
     assert!(bench.doc().document().segments()[0].hidden);
 }
@@ -399,7 +449,11 @@ fn unsaved_work_is_asked_about_before_another_photo_opens() {
     bench.harness.run_steps(2);
     bench.press("Save");
     bench.until("the other photo is open", |window| {
-        window.app.open.as_ref().is_some_and(|open| open.path == other)
+        window
+            .app
+            .open
+            .as_ref()
+            .is_some_and(|open| open.path == other)
     });
     assert_eq!(bench.class_map("leaf.png").2[20 * 120 + 25], 1);
 }
@@ -413,7 +467,11 @@ fn a_photo_that_cannot_be_opened_leaves_the_open_one_as_it_was() {
         bench.ask(Command::Open(path.clone()));
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         bench.until("the failure is shown", |window| {
-            window.app.notices.history().any(|notice| notice.text.contains(&name))
+            window
+                .app
+                .notices
+                .history()
+                .any(|notice| notice.text.contains(&name))
         });
         assert_eq!(bench.doc().name(), "leaf.png");
     }
@@ -428,7 +486,11 @@ fn a_failed_save_keeps_the_work_and_says_so() {
     std::fs::write(bench.folder.path().join("labels"), "in the way").unwrap();
     bench.press("Save labels");
     bench.until("the failure is shown", |window| {
-        window.app.notices.history().any(|notice| notice.text.starts_with("Not saved"))
+        window
+            .app
+            .notices
+            .history()
+            .any(|notice| notice.text.starts_with("Not saved"))
     });
     assert!(bench.doc().is_dirty());
     assert_eq!(bench.doc().document().segments().len(), 1);
@@ -448,12 +510,20 @@ fn a_folder_is_gone_through_with_the_arrow_keys() {
     for name in ["img2.png", "img10.png"] {
         bench.key(Modifiers::NONE, Key::ArrowRight);
         bench.until("the next photo is open", |window| {
-            window.app.open.as_ref().is_some_and(|open| open.name() == name)
+            window
+                .app
+                .open
+                .as_ref()
+                .is_some_and(|open| open.name() == name)
         });
     }
     bench.key(Modifiers::NONE, Key::ArrowLeft);
     bench.until("the photo before is open", |window| {
-        window.app.open.as_ref().is_some_and(|open| open.name() == "img2.png")
+        window
+            .app
+            .open
+            .as_ref()
+            .is_some_and(|open| open.name() == "img2.png")
     });
 }
 
@@ -463,7 +533,9 @@ fn labels_come_back_when_the_photo_is_opened_again() {
     bench.prompt(60.0, 40.0);
     bench.key(Modifiers::NONE, Key::Enter);
     bench.key(Modifiers::COMMAND, Key::S);
-    bench.until("it is saved", |window| !window.app.open.as_ref().unwrap().is_dirty());
+    bench.until("it is saved", |window| {
+        !window.app.open.as_ref().unwrap().is_dirty()
+    });
     let area = bench.doc().document().segments()[0].area;
     let id = bench.doc().id;
     let path = bench.doc().path.clone();
@@ -483,10 +555,19 @@ fn exports_are_chosen_in_a_dialog() {
     bench.key(Modifiers::COMMAND, Key::E);
     assert_eq!(bench.harness.state().app.dialog, Some(Dialog::Export));
     bench.press("Instance map");
-    bench.harness.get_all_by_label("Export").last().unwrap().click();
+    bench
+        .harness
+        .get_all_by_label("Export")
+        .last()
+        .unwrap()
+        .click();
     bench.harness.run_steps(2);
     bench.until("it is exported", |window| {
-        window.app.notices.history().any(|notice| notice.text.starts_with("Exported"))
+        window
+            .app
+            .notices
+            .history()
+            .any(|notice| notice.text.starts_with("Exported"))
     });
     let file = bench.folder.path().join("leaf_instances.png");
     let map = image::open(&file).unwrap().into_luma16();
@@ -501,7 +582,12 @@ fn every_command_is_found_by_name_and_f1_shows_the_keys() {
     bench.key(Modifiers::NONE, Key::Escape);
     assert_eq!(bench.harness.state().app.dialog, None);
     bench.key(Modifiers::COMMAND, Key::K);
-    bench.harness.get_all_by_label("Find a command").last().unwrap().type_text("eras");
+    bench
+        .harness
+        .get_all_by_label("Find a command")
+        .last()
+        .unwrap()
+        .type_text("eras");
     bench.harness.run_steps(2);
     bench.key(Modifiers::NONE, Key::Enter);
     assert_eq!(bench.harness.state().app.tool, Tool::Eraser);
@@ -512,7 +598,10 @@ fn every_command_is_found_by_name_and_f1_shows_the_keys() {
 fn letters_typed_into_a_field_are_no_commands() {
     let (mut bench, _) = Bench::open();
     bench.press("Add class");
-    bench.harness.get_by_label("Name of the new class").type_text("b");
+    bench
+        .harness
+        .get_by_label("Name of the new class")
+        .type_text("b");
     bench.key(Modifiers::NONE, Key::B);
     assert_eq!(bench.harness.state().app.tool, Tool::Points);
 }
@@ -531,7 +620,9 @@ fn the_real_model_segments_a_photo() {
     bench.prompt(300.0, 180.0);
     bench.key(Modifiers::NONE, Key::Enter);
     bench.key(Modifiers::COMMAND, Key::S);
-    bench.until("it is saved", |window| !window.app.open.as_ref().unwrap().is_dirty());
+    bench.until("it is saved", |window| {
+        !window.app.open.as_ref().unwrap().is_dirty()
+    });
     let (width, height, ids) = bench.class_map("coffee.png");
     assert_eq!((width, height), (600, 400));
     // The reference implementation finds 112581 pixels for this point; the click

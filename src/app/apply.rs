@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use super::command::{Command, Dialog, Then, UnsavedAnswer};
 use super::notices::Severity;
 use super::{ActivityKind, App, Request, ViewRequest};
-use crate::document::{
-    self as edit, ClassRemoval, Document, EditError, Edited,
-};
+use crate::document::{self as edit, ClassRemoval, Document, EditError, Edited};
 use crate::formats::{ExportKind, ExportRequest, SaveOptions};
 use crate::label::{ClassId, Classes, Rect, SegmentId};
 use crate::photo::Limits;
@@ -74,10 +72,14 @@ impl App {
 
             Command::AddClass(name) => self.add_class(&name),
             Command::RenameClass(id, name) => {
-                self.edit("Rename class", |document| edit::rename_class(document, id, &name));
+                self.edit("Rename class", |document| {
+                    edit::rename_class(document, id, &name)
+                });
             }
             Command::RecolorClass(id, color) => {
-                self.edit("Recolour class", |document| edit::recolor_class(document, id, color));
+                self.edit("Recolour class", |document| {
+                    edit::recolor_class(document, id, color)
+                });
             }
             Command::DeleteClass(id) => self.delete_class(id),
             Command::RemoveClass(id, removal) => self.remove_class(id, removal),
@@ -117,7 +119,10 @@ impl App {
             self.go_on(then);
         } else if self.settings.save_on_switch
             && matches!(then, Then::Open(_))
-            && self.open.as_ref().is_some_and(|open| open.read_only.is_none())
+            && self
+                .open
+                .as_ref()
+                .is_some_and(|open| open.read_only.is_none())
         {
             self.after_save = Some(then);
             self.save();
@@ -136,12 +141,16 @@ impl App {
     }
 
     fn answer_unsaved(&mut self, answer: UnsavedAnswer) {
-        let Some(Dialog::Unsaved(then)) = self.dialog.take() else { return };
+        let Some(Dialog::Unsaved(then)) = self.dialog.take() else {
+            return;
+        };
         match answer {
             UnsavedAnswer::Stay => {}
             UnsavedAnswer::Discard => {
                 if let Some(open) = &mut self.open {
-                    let kind = JobKind::DropJournal { photo_path: open.path.clone() };
+                    let kind = JobKind::DropJournal {
+                        photo_path: open.path.clone(),
+                    };
                     let revision = open.document().revision();
                     open.history.mark_saved(revision);
                     let document = open.id;
@@ -157,7 +166,9 @@ impl App {
     }
 
     fn scan(&mut self, folder: PathBuf) {
-        let kind = JobKind::Scan { folder: folder.clone() };
+        let kind = JobKind::Scan {
+            folder: folder.clone(),
+        };
         self.start(DocumentId(self.documents), kind, ActivityKind::Scan(folder));
     }
 
@@ -165,7 +176,12 @@ impl App {
         self.documents += 1;
         let limits = Limits::megapixels(self.settings.max_megapixels);
         let defaults = self.folder_classes(&path);
-        let kind = JobKind::Open { path: path.clone(), defaults, limits };
+        let kind = JobKind::Open {
+            path: path.clone(),
+            defaults,
+            import: self.settings.import(),
+            limits,
+        };
         self.start(DocumentId(self.documents), kind, ActivityKind::Open(path));
     }
 
@@ -180,19 +196,29 @@ impl App {
     }
 
     fn open_neighbour(&mut self, by: isize) {
-        let current = self.activities.iter().rev().find_map(|activity| match &activity.kind {
-            ActivityKind::Open(path) => Some(path.clone()),
-            _ => None,
-        });
+        let current = self
+            .activities
+            .iter()
+            .rev()
+            .find_map(|activity| match &activity.kind {
+                ActivityKind::Open(path) => Some(path.clone()),
+                _ => None,
+            });
         let current = current.or_else(|| self.open.as_ref().map(|open| open.path.clone()));
-        let (Some(folder), Some(current)) = (&self.folder, current) else { return };
+        let (Some(folder), Some(current)) = (&self.folder, current) else {
+            return;
+        };
         match folder.neighbour(&current, by) {
             Some(next) => {
                 let next = next.to_path_buf();
                 self.leave_then(Then::Open(next));
             }
-            None if by > 0 => self.notices.say(Severity::Info, "This is the folder's last photo"),
-            None => self.notices.say(Severity::Info, "This is the folder's first photo"),
+            None if by > 0 => self
+                .notices
+                .say(Severity::Info, "This is the folder's last photo"),
+            None => self
+                .notices
+                .say(Severity::Info, "This is the folder's first photo"),
         }
     }
 
@@ -211,7 +237,10 @@ impl App {
 
     fn save(&mut self) {
         self.stroke_end();
-        let options = SaveOptions { voc_palette: self.settings.voc_palette, ..SaveOptions::default() };
+        let options = SaveOptions {
+            voc_palette: self.settings.voc_palette,
+            ..SaveOptions::default()
+        };
         let Some(open) = &mut self.open else { return };
         if open.read_only.is_some() || open.is_saving() {
             return;
@@ -233,7 +262,10 @@ impl App {
         let job = JobKind::Export {
             photo: open.photo.clone(),
             edited: open.document().clone(),
-            request: ExportRequest { kind, path: path.clone() },
+            request: ExportRequest {
+                kind,
+                path: path.clone(),
+            },
         };
         let document = open.id;
         self.dialog = None;
@@ -314,13 +346,18 @@ impl App {
     }
 
     fn selection(&self) -> Vec<SegmentId> {
-        self.open.as_ref().map(|open| open.selection.clone()).unwrap_or_default()
+        self.open
+            .as_ref()
+            .map(|open| open.selection.clone())
+            .unwrap_or_default()
     }
 
     fn delete_selected(&mut self) {
         let ids = self.selection();
         if !ids.is_empty() {
-            self.edit("Delete segment", |document| edit::delete_segments(document, &ids));
+            self.edit("Delete segment", |document| {
+                edit::delete_segments(document, &ids)
+            });
         } else {
             self.undo_prompt();
         }
@@ -328,7 +365,9 @@ impl App {
 
     fn merge_selected(&mut self) {
         let ids = self.selection();
-        if self.edit("Merge segments", |document| edit::merge_segments(document, &ids)) {
+        if self.edit("Merge segments", |document| {
+            edit::merge_segments(document, &ids)
+        }) {
             self.select(vec![ids[0]]);
         }
     }
@@ -347,7 +386,11 @@ impl App {
 
     fn zoom_to_segment(&mut self) {
         let Some(open) = &self.open else { return };
-        let offered = open.prompting.offer.as_ref().map(|offer| offer.chosen().mask.bounds());
+        let offered = open
+            .prompting
+            .offer
+            .as_ref()
+            .map(|offer| offer.chosen().mask.bounds());
         let selected = open
             .selection
             .iter()
@@ -397,7 +440,12 @@ impl App {
 
     fn delete_class(&mut self, id: ClassId) {
         let Some(open) = &self.open else { return };
-        if open.document().segments().iter().any(|segment| segment.class == id) {
+        if open
+            .document()
+            .segments()
+            .iter()
+            .any(|segment| segment.class == id)
+        {
             self.dialog = Some(Dialog::DeleteClass(id));
         } else {
             self.remove_class(id, ClassRemoval::DeleteSegments);
@@ -406,23 +454,32 @@ impl App {
 
     fn remove_class(&mut self, id: ClassId, removal: ClassRemoval) {
         self.dialog = None;
-        self.edit("Delete class", |document| edit::delete_class(document, id, removal));
+        self.edit("Delete class", |document| {
+            edit::delete_class(document, id, removal)
+        });
     }
 
     // ---- work
 
     fn cancel_work(&mut self) {
-        let cancellable = |kind: &ActivityKind| {
-            !matches!(kind, ActivityKind::Save | ActivityKind::Journal)
-        };
-        for activity in self.activities.iter().filter(|activity| cancellable(&activity.kind)) {
+        let cancellable =
+            |kind: &ActivityKind| !matches!(kind, ActivityKind::Save | ActivityKind::Journal);
+        for activity in self
+            .activities
+            .iter()
+            .filter(|activity| cancellable(&activity.kind))
+        {
             self.worker.cancel(activity.job);
         }
     }
 
     fn set_window(&mut self, lo: f32, hi: f32) {
         let Some(open) = &self.open else { return };
-        let kind = JobKind::Rewindow { photo: open.photo.clone(), lo, hi };
+        let kind = JobKind::Rewindow {
+            photo: open.photo.clone(),
+            lo,
+            hi,
+        };
         let document = open.id;
         self.start(document, kind, ActivityKind::Rewindow);
     }

@@ -176,9 +176,10 @@ impl Command {
         let open = app.open.as_ref();
         let needs_photo = open.is_none().then_some("Open a photo first");
         match self {
-            Self::NextPhoto | Self::PreviousPhoto => {
-                app.folder.is_none().then_some("Open a folder to go through its photos")
-            }
+            Self::NextPhoto | Self::PreviousPhoto => app
+                .folder
+                .is_none()
+                .then_some("Open a folder to go through its photos"),
             Self::Save => needs_photo.or_else(|| {
                 let open = open?;
                 if open.read_only.is_some() {
@@ -189,27 +190,24 @@ impl Command {
                     None
                 }
             }),
-            Self::Undo => (!open.is_some_and(|open| {
-                open.history.can_undo() || !open.prompting.is_empty()
-            }))
+            Self::Undo => (!open
+                .is_some_and(|open| open.history.can_undo() || !open.prompting.is_empty()))
             .then_some("Nothing to undo"),
             Self::Redo => {
                 (!open.is_some_and(|open| open.history.can_redo())).then_some("Nothing to redo")
             }
-            Self::Accept | Self::NextCandidate | Self::PreviousCandidate => {
-                (!open.is_some_and(|open| open.prompting.has_offer()))
-                    .then_some("Click an object first: there is no proposal")
-            }
+            Self::Accept | Self::NextCandidate | Self::PreviousCandidate => (!open
+                .is_some_and(|open| open.prompting.has_offer()))
+            .then_some("Click an object first: there is no proposal"),
             Self::DeleteSelected | Self::ZoomToSegment => {
                 let nothing = open
                     .is_none_or(|open| open.selection.is_empty() && !open.prompting.has_offer());
                 nothing.then_some("Select a segment first")
             }
-            Self::MergeSelected => (!open.is_some_and(|open| open.selection.len() > 1))
+            Self::MergeSelected => open
+                .is_none_or(|open| open.selection.len() < 2)
                 .then_some("Select two segments or more: Shift+click adds"),
-            Self::CancelWork => {
-                app.activities().is_empty().then_some("Nothing is running")
-            }
+            Self::CancelWork => app.activities().is_empty().then_some("Nothing is running"),
             Self::AskForExport
             | Self::SegmentEverything
             | Self::Fit

@@ -10,7 +10,11 @@ use crate::worker::{DocumentId, Event, EventKind, JobKind, OpenedPhoto};
 impl App {
     /// Apply one event.
     pub(super) fn handle(&mut self, event: Event) {
-        let Some(at) = self.activities.iter().position(|activity| activity.job == event.id) else {
+        let Some(at) = self
+            .activities
+            .iter()
+            .position(|activity| activity.job == event.id)
+        else {
             return;
         };
         match event.kind {
@@ -40,8 +44,10 @@ impl App {
             EventKind::Saved { revision, report } => self.saved(document, revision, report),
             EventKind::Exported { paths } => {
                 let name = paths.first().map(|path| path.display().to_string());
-                self.notices
-                    .say(Severity::Success, format!("Exported {}", name.unwrap_or_default()));
+                self.notices.say(
+                    Severity::Success,
+                    format!("Exported {}", name.unwrap_or_default()),
+                );
             }
             EventKind::Scanned { folder, photos } => self.scanned(folder, photos),
             EventKind::ModelLoaded(info) => self.model = Some(info),
@@ -78,7 +84,9 @@ impl App {
     }
 
     fn opened(&mut self, activity: Activity, opened: OpenedPhoto) {
-        let ActivityKind::Open(path) = activity.kind else { return };
+        let ActivityKind::Open(path) = activity.kind else {
+            return;
+        };
         // A later opening has been asked for: this one is not wanted any more.
         if activity.document.0 != self.documents {
             return;
@@ -96,7 +104,10 @@ impl App {
             );
         }
         self.settings.remember(&path);
-        let in_folder = self.folder.as_ref().is_some_and(|folder| folder.position(&path).is_some());
+        let in_folder = self
+            .folder
+            .as_ref()
+            .is_some_and(|folder| folder.position(&path).is_some());
         if !in_folder {
             self.folder = None;
         }
@@ -109,25 +120,24 @@ impl App {
     /// Have the model look at the photo before anybody asks.
     fn encode(&mut self) {
         let Some(open) = &self.open else { return };
-        let kind = JobKind::Encode { photo: open.photo.clone() };
+        let kind = JobKind::Encode {
+            photo: open.photo.clone(),
+        };
         let document = open.id;
         self.start(document, kind, ActivityKind::Encode);
     }
 
-    fn saved(
-        &mut self,
-        document: DocumentId,
-        revision: u64,
-        report: crate::formats::SaveReport,
-    ) {
+    fn saved(&mut self, document: DocumentId, revision: u64, report: crate::formats::SaveReport) {
         for note in &report.notes {
             self.notices.say(Severity::Info, note.clone());
         }
         if let Some(open) = self.open.as_mut().filter(|open| open.id == document) {
             open.saving = None;
             open.history.mark_saved(revision);
-            self.notices
-                .say(Severity::Success, format!("Saved {}", report.labels.display()));
+            self.notices.say(
+                Severity::Success,
+                format!("Saved {}", report.labels.display()),
+            );
             let path = open.path.clone();
             if let Some(folder) = &mut self.folder
                 && let Some(at) = folder.position(&path)
@@ -171,7 +181,8 @@ impl App {
         self.forget_waiting(activity);
         if activity.kind == ActivityKind::Save {
             self.after_save = None;
-            self.notices.say(Severity::Error, format!("Not saved: {reason}"));
+            self.notices
+                .say(Severity::Error, format!("Not saved: {reason}"));
         } else if activity.kind == ActivityKind::Journal {
             self.notices.say(
                 Severity::Warning,

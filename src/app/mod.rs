@@ -149,7 +149,9 @@ impl App {
             documents: 0,
             serials: 0,
         };
-        let kind = JobKind::LoadModel { name: crate::worker::DEFAULT_MODEL.to_owned() };
+        let kind = JobKind::LoadModel {
+            name: crate::worker::DEFAULT_MODEL.to_owned(),
+        };
         app.start(DocumentId(0), kind, ActivityKind::LoadModel);
         app
     }
@@ -161,12 +163,16 @@ impl App {
 
     /// Whether a job of this kind runs or waits.
     pub fn is_busy(&self, kind: &ActivityKind) -> bool {
-        self.activities.iter().any(|activity| activity.kind == *kind)
+        self.activities
+            .iter()
+            .any(|activity| activity.kind == *kind)
     }
 
     /// Whether a photo is being opened.
     pub fn is_opening(&self) -> bool {
-        self.activities.iter().any(|activity| matches!(activity.kind, ActivityKind::Open(_)))
+        self.activities
+            .iter()
+            .any(|activity| matches!(activity.kind, ActivityKind::Open(_)))
     }
 
     /// What only the window can do, since the last call.
@@ -194,11 +200,17 @@ impl App {
         }
         let waited = open.changed_at.elapsed();
         if waited < JOURNAL_AFTER || open.is_painting() {
-            return Some(JOURNAL_AFTER.saturating_sub(waited).max(Duration::from_millis(100)));
+            return Some(
+                JOURNAL_AFTER
+                    .saturating_sub(waited)
+                    .max(Duration::from_millis(100)),
+            );
         }
         open.journaled = revision;
-        let kind =
-            JobKind::Journal { photo_path: open.path.clone(), edited: open.document().clone() };
+        let kind = JobKind::Journal {
+            photo_path: open.path.clone(),
+            edited: open.document().clone(),
+        };
         let document = open.id;
         self.start(document, kind, ActivityKind::Journal);
         None
@@ -229,9 +241,14 @@ impl App {
             open.changed_at = Instant::now();
             open.prune_selection();
             let classes = open.document().classes();
-            if self.current_class != crate::label::IGNORE && classes.get(self.current_class).is_none()
+            if self.current_class != crate::label::IGNORE
+                && classes.get(self.current_class).is_none()
             {
-                self.current_class = classes.iter().map(|class| class.id).find(|&id| id != 0).unwrap_or(0);
+                self.current_class = classes
+                    .iter()
+                    .map(|class| class.id)
+                    .find(|&id| id != 0)
+                    .unwrap_or(0);
             }
         }
     }

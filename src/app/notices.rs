@@ -88,7 +88,12 @@ impl Notices {
     /// Time until the next toast goes away, if one is shown.
     pub fn next_change(&self) -> Option<Duration> {
         self.toasts()
-            .map(|notice| notice.severity.lifetime().saturating_sub(notice.at.elapsed()))
+            .map(|notice| {
+                notice
+                    .severity
+                    .lifetime()
+                    .saturating_sub(notice.at.elapsed())
+            })
             .min()
     }
 

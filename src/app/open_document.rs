@@ -140,7 +140,11 @@ impl Prompting {
             .as_ref()
             .filter(|offer| offer.chosen != 0)
             .map(|offer| offer.chosen().low_res.clone());
-        Prompt { points: self.points.clone(), bbox: self.bbox, mask: prior }
+        Prompt {
+            points: self.points.clone(),
+            bbox: self.bbox,
+            mask: prior,
+        }
     }
 }
 
@@ -165,7 +169,11 @@ impl Offer {
         let best = candidates.remove(proposals.best);
         candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
         candidates.insert(0, best);
-        Some(Self { candidates, chosen: 0, serial })
+        Some(Self {
+            candidates,
+            chosen: 0,
+            serial,
+        })
     }
 
     /// The candidate that is shown.

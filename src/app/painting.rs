@@ -23,14 +23,25 @@ impl App {
     pub fn stroke_begin(&mut self, at: [f32; 2], straight: bool) {
         let tool = self.tool;
         let class = self.current_class;
-        let Some(open) = self.open.as_mut().filter(|_| tool.paints()) else { return };
+        let Some(open) = self.open.as_mut().filter(|_| tool.paints()) else {
+            return;
+        };
         let target = match open.selection[..] {
             [only] => Target::Segment(only),
             _ => Target::New(class),
         };
-        let from = if straight { open.stroke_end.unwrap_or(at) } else { at };
+        let from = if straight {
+            open.stroke_end.unwrap_or(at)
+        } else {
+            at
+        };
         open.history.begin_gesture();
-        open.stroke = Some(Stroke { tool, target, last: from, refused: false });
+        open.stroke = Some(Stroke {
+            tool,
+            target,
+            last: from,
+            refused: false,
+        });
         self.stroke_to(at);
     }
 
@@ -43,7 +54,9 @@ impl App {
         let mask = brush::capsule(stroke.last, at, radius, bounds);
         let result = self.dab(&mask);
         let Some(open) = &mut self.open else { return };
-        let Some(stroke) = &mut open.stroke else { return };
+        let Some(stroke) = &mut open.stroke else {
+            return;
+        };
         stroke.last = at;
         match result {
             Ok(Some(edited)) => {
@@ -64,8 +77,12 @@ impl App {
     }
 
     fn dab(&self, mask: &Mask) -> Result<Option<Edited>, EditError> {
-        let Some(open) = &self.open else { return Ok(None) };
-        let Some(stroke) = &open.stroke else { return Ok(None) };
+        let Some(open) = &self.open else {
+            return Ok(None);
+        };
+        let Some(stroke) = &open.stroke else {
+            return Ok(None);
+        };
         if mask.is_empty() {
             return Ok(None);
         }
@@ -86,9 +103,15 @@ impl App {
     /// Lift the brush or eraser: the stroke becomes one undo step.
     pub fn stroke_end(&mut self) {
         let Some(open) = &mut self.open else { return };
-        let Some(stroke) = open.stroke.take() else { return };
+        let Some(stroke) = open.stroke.take() else {
+            return;
+        };
         open.stroke_end = Some(stroke.last);
-        let name = if stroke.tool == Tool::Eraser { "Erase" } else { "Brush" };
+        let name = if stroke.tool == Tool::Eraser {
+            "Erase"
+        } else {
+            "Brush"
+        };
         if open.history.commit_gesture(name) {
             self.document_changed();
         }

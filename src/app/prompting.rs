@@ -42,8 +42,12 @@ impl App {
         open.prompting.everything = None;
         open.prompting.points.clear();
         open.prompting.offer = None;
-        open.prompting.bbox =
-            Some([a[0].min(b[0]), a[1].min(b[1]), a[0].max(b[0]), a[1].max(b[1])]);
+        open.prompting.bbox = Some([
+            a[0].min(b[0]),
+            a[1].min(b[1]),
+            a[0].max(b[0]),
+            a[1].max(b[1]),
+        ]);
         self.ask_model();
     }
 
@@ -85,7 +89,9 @@ impl App {
         open.encoded = true;
         open.prompting.waiting = None;
         let offer = Offer::new(proposals, serial);
-        let nothing = offer.as_ref().is_none_or(|offer| offer.chosen().mask.is_empty());
+        let nothing = offer
+            .as_ref()
+            .is_none_or(|offer| offer.chosen().mask.is_empty());
         open.prompting.offer = offer;
         if nothing {
             self.notices.say(
@@ -96,16 +102,24 @@ impl App {
     }
 
     pub(super) fn everything_proposed(&mut self, kind: EventKind) {
-        let EventKind::Everything { proposals, .. } = kind else { return };
+        let EventKind::Everything { proposals, .. } = kind else {
+            return;
+        };
         let Some(open) = &mut self.open else { return };
         open.encoded = true;
         if proposals.is_empty() {
-            self.notices.say(Severity::Info, "The model is sure of no object in this photo");
+            self.notices.say(
+                Severity::Info,
+                "The model is sure of no object in this photo",
+            );
             return;
         }
         self.notices.say(
             Severity::Info,
-            format!("{} proposals: click the ones to keep, Enter keeps all", proposals.len()),
+            format!(
+                "{} proposals: click the ones to keep, Enter keeps all",
+                proposals.len()
+            ),
         );
         open.prompting.everything = Some(proposals);
     }
@@ -133,8 +147,10 @@ impl App {
             accept(open.document(), &chosen.mask, class, Some(chosen.score))
                 .map(|edited| ("Accept mask", edited))
         } else if let Some(masks) = &open.prompting.everything {
-            let masks: Vec<_> =
-                masks.iter().map(|(mask, score)| (mask.clone(), Some(*score))).collect();
+            let masks: Vec<_> = masks
+                .iter()
+                .map(|(mask, score)| (mask.clone(), Some(*score)))
+                .collect();
             accept_all(open.document(), &masks, class)
                 .map(|edited| ("Accept all proposals", edited))
         } else {
@@ -152,7 +168,9 @@ impl App {
         let class = self.current_class;
         let serial = self.next_serial();
         let Some(open) = &mut self.open else { return };
-        let Some(masks) = &mut open.prompting.everything else { return };
+        let Some(masks) = &mut open.prompting.everything else {
+            return;
+        };
         if index >= masks.len() {
             return;
         }
@@ -183,7 +201,9 @@ impl App {
 
     /// Take the last point back, then the box. Returns whether there was one.
     pub(super) fn undo_prompt(&mut self) -> bool {
-        let Some(open) = &mut self.open else { return false };
+        let Some(open) = &mut self.open else {
+            return false;
+        };
         let prompting = &mut open.prompting;
         if prompting.points.pop().is_none() && prompting.bbox.take().is_none() {
             return false;

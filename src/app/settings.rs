@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::formats::{LabelImport, OpenOptions};
+
 /// How many recently opened photos are remembered.
 const RECENT: usize = 12;
 
@@ -45,6 +47,12 @@ pub struct Settings {
     pub save_on_switch: bool,
     /// Largest photo that is opened, in megapixels.
     pub max_megapixels: u32,
+    /// Label PNGs of other programs: one segment per class instead of one per
+    /// connected area.
+    pub import_one_per_class: bool,
+    /// Label PNGs of other programs: ids that are not in the list of classes become
+    /// classes; otherwise such a file opens read-only.
+    pub import_unknown_classes: bool,
     /// Write label PNGs with the VOC palette instead of the classes' colours.
     pub voc_palette: bool,
     /// Whether the first-steps line has served its purpose.
@@ -67,6 +75,8 @@ impl Default for Settings {
             filmstrip_open: true,
             save_on_switch: false,
             max_megapixels: 256,
+            import_one_per_class: false,
+            import_unknown_classes: false,
             voc_palette: false,
             first_steps_done: false,
             recent: Vec::new(),
@@ -106,6 +116,19 @@ impl Settings {
             .and_then(|bytes| replace(file, &bytes));
     }
 
+    /// How label PNGs of other programs are to be read.
+    pub fn import(&self) -> OpenOptions {
+        let import = if self.import_one_per_class {
+            LabelImport::OnePerClass
+        } else {
+            LabelImport::ConnectedAreas
+        };
+        OpenOptions {
+            import,
+            add_classes: self.import_unknown_classes,
+        }
+    }
+
     /// Note that `path` was opened.
     pub fn remember(&mut self, path: &Path) {
         self.recent.retain(|known| known != path);
@@ -116,7 +139,11 @@ impl Settings {
     /// Hand-edited values outside their ranges must not break the window.
     fn make_sane(&mut self) {
         let sane = |value: f32, low: f32, high: f32, default: f32| {
-            if value.is_finite() { value.clamp(low, high) } else { default }
+            if value.is_finite() {
+                value.clamp(low, high)
+            } else {
+                default
+            }
         };
         self.overlay_opacity = sane(self.overlay_opacity, 0.0, 1.0, 0.4);
         self.brush_radius = sane(
@@ -156,7 +183,10 @@ mod tests {
         settings.save();
         let again = Settings::load_from(&file);
         assert_eq!(again, settings);
-        assert_eq!(again.recent, [Path::new("/photos/a.png"), Path::new("/photos/b.png")]);
+        assert_eq!(
+            again.recent,
+            [Path::new("/photos/a.png"), Path::new("/photos/b.png")]
+        );
     }
 
     #[test]
@@ -165,7 +195,11 @@ mod tests {
         let file = folder.path().join("settings.json");
         fs::write(&file, b"{ not json").unwrap();
         assert_eq!(Settings::load_from(&file).overlay_opacity, 0.4);
-        fs::write(&file, br#"{"overlay_opacity": 9, "brush_radius": -3, "unknown": 1}"#).unwrap();
+        fs::write(
+            &file,
+            br#"{"overlay_opacity": 9, "brush_radius": -3, "unknown": 1}"#,
+        )
+        .unwrap();
         let settings = Settings::load_from(&file);
         assert_eq!(settings.overlay_opacity, 1.0);
         assert_eq!(settings.brush_radius, crate::app::tool::MIN_RADIUS);

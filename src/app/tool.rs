@@ -23,7 +23,13 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool, in the order of the rail.
-    pub const ALL: [Self; 5] = [Self::Select, Self::Points, Self::Box, Self::Brush, Self::Eraser];
+    pub const ALL: [Self; 5] = [
+        Self::Select,
+        Self::Points,
+        Self::Box,
+        Self::Brush,
+        Self::Eraser,
+    ];
 
     /// The name on screen.
     pub fn name(self) -> &'static str {

@@ -118,8 +118,9 @@ pub fn accept(
     Ok(finish(document, editor, &[added], Some(id)))
 }
 
-/// Makes a new segment of each mask, as one edit. Where masks overlap, the
-/// first one has the pixel.
+/// Makes a new segment of each mask, as one edit. Only unlabelled pixels are
+/// taken: proposals in bulk never overwrite work, and where masks overlap, the
+/// first one has the pixel. A mask that finds nothing unlabelled makes nothing.
 ///
 /// # Errors
 /// If the class is not in the list, or not enough ids are free.
@@ -131,12 +132,10 @@ pub fn accept_all(
     assignable(document, class)?;
     let mut added = Vec::with_capacity(masks.len());
     let mut free = FreeIds::of(document);
-    let mut keeps = Locks::of(document);
     let mut editor = MapEditor::new(document.labels());
     for (mask, score) in masks {
         let id = free.next().ok_or(EditError::TooManySegments)?;
-        editor.apply(mask, |old| if keeps.hold(old) { old } else { id });
-        keeps.add(id);
+        editor.apply(mask, |old| if old == 0 { id } else { old });
         added.push(new_segment(id, class, *score));
     }
     let only = match added[..] {
@@ -341,11 +340,6 @@ impl Locks {
 
     fn hold(&self, id: SegmentId) -> bool {
         self.0.binary_search(&id).is_ok()
-    }
-
-    fn add(&mut self, id: SegmentId) {
-        let place = self.0.partition_point(|&other| other < id);
-        self.0.insert(place, id);
     }
 }
 

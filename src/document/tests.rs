@@ -120,6 +120,17 @@ fn erasing_can_be_limited_to_one_segment() {
 }
 
 #[test]
+fn accepting_many_masks_never_overwrites_labels() {
+    let document = with_segments(&[rect(0, 0, 10, 10)]);
+    let masks = [(rect(5, 0, 15, 10), None), (rect(2, 2, 4, 4), None)];
+    let after = accept_all(&document, &masks, 1).unwrap().document;
+    assert_eq!(ids(&after), [1, 2]);
+    assert_eq!(after.segment(1).unwrap().area, 100);
+    assert_eq!(after.segment(2).unwrap().area, 50);
+    check_statistics(&after);
+}
+
+#[test]
 fn accepting_many_masks_is_one_edit_and_the_first_has_the_pixel() {
     let document = with_segments(&[rect(0, 0, 2, 2), rect(500, 0, 501, 1), rect(3, 3, 4, 4)]);
     let document = delete_segment(&document, 2).unwrap().document;
@@ -380,8 +391,8 @@ fn expected_pixels(document: &Document, step: &Step) -> Vec<SegmentId> {
         Step::Paint(area, id) => set(*area, &|_| *id),
         Step::Accept(area) => set(*area, &|_| free(0)),
         Step::AcceptAll(areas) => {
-            for (index, area) in areas.iter().enumerate().rev() {
-                set(*area, &|_| free(index));
+            for (index, area) in areas.iter().enumerate() {
+                set(*area, &|old| if old == 0 { free(index) } else { old });
             }
         }
         Step::Erase(area, 0) => set(*area, &|_| 0),

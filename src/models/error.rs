@@ -23,7 +23,9 @@ pub enum ModelError {
         why: String,
     },
     /// A tensor that the model needs is not there.
-    #[error("{file} has no tensor {tensor} (expected with shape {expected:?}); it belongs to another model")]
+    #[error(
+        "{file} has no tensor {tensor} (expected with shape {expected:?}); it belongs to another model"
+    )]
     MissingTensor {
         /// Where the weights come from.
         file: String,
@@ -33,7 +35,9 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A tensor has another shape than the model's.
-    #[error("tensor {tensor} of {file} has shape {found:?}, expected {expected:?}; the weights do not fit the configuration")]
+    #[error(
+        "tensor {tensor} of {file} has shape {found:?}, expected {expected:?}; the weights do not fit the configuration"
+    )]
     Shape {
         /// Where the weights come from.
         file: String,
@@ -55,7 +59,9 @@ pub enum ModelError {
         found: String,
     },
     /// A tensor holds NaN or an infinity.
-    #[error("tensor {tensor} of {file} holds values that are not finite numbers; the file is damaged")]
+    #[error(
+        "tensor {tensor} of {file} holds values that are not finite numbers; the file is damaged"
+    )]
     NotFinite {
         /// Where the weights come from.
         file: String,
@@ -71,7 +77,9 @@ pub enum ModelError {
         why: String,
     },
     /// Neither an embedded model nor a folder.
-    #[error("there is no model {name:?}: embedded models are {known}; for another one give its folder")]
+    #[error(
+        "there is no model {name:?}: embedded models are {known}; for another one give its folder"
+    )]
     UnknownModel {
         /// What was asked for.
         name: String,
@@ -89,7 +97,9 @@ pub enum ModelError {
         known: String,
     },
     /// The embedded weights were left out of this build.
-    #[error("this build has no embedded weights: give the folder of a checkpoint, or build with the feature embedded-weights")]
+    #[error(
+        "this build has no embedded weights: give the folder of a checkpoint, or build with the feature embedded-weights"
+    )]
     NotEmbedded,
     /// Computation on this device is not implemented.
     #[error("MobileSAM runs on the CPU only; {device} was asked for")]

@@ -12,8 +12,8 @@ mod weights;
 
 pub use error::ModelError;
 pub use mobile_sam::{
-    Candidate, Encoding, EverythingOptions, LowResMask, MobileSam, Prediction, Prompt,
-    PromptPoint, ScoredMask,
+    Candidate, Encoding, EverythingOptions, LowResMask, MobileSam, Prediction, Prompt, PromptPoint,
+    ScoredMask,
 };
 pub use registry::{Capability, Family, LoadedModel, ModelInfo};
 pub use weights::Weights;

@@ -50,9 +50,11 @@ impl Family {
 
     fn capabilities(self) -> &'static [Capability] {
         match self {
-            Self::MobileSam => {
-                &[Capability::Prompts, Capability::Everything, Capability::Attention]
-            }
+            Self::MobileSam => &[
+                Capability::Prompts,
+                Capability::Everything,
+                Capability::Attention,
+            ],
         }
     }
 }
@@ -98,7 +100,9 @@ impl LoadedModel {
 
 impl std::fmt::Debug for LoadedModel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoadedModel").field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("LoadedModel")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,14 +118,22 @@ static EMBEDDED: &[ModelInfo] = &[ModelInfo {
     family: Family::MobileSam,
     parameters: 9_803_780,
     licence: Cow::Borrowed("Apache-2.0"),
-    capabilities: &[Capability::Prompts, Capability::Everything, Capability::Attention],
+    capabilities: &[
+        Capability::Prompts,
+        Capability::Everything,
+        Capability::Attention,
+    ],
     embedded: true,
 }];
 
 /// The models that are part of this build; empty without the feature
 /// `embedded-weights`.
 pub fn embedded() -> &'static [ModelInfo] {
-    if cfg!(feature = "embedded-weights") { EMBEDDED } else { &[] }
+    if cfg!(feature = "embedded-weights") {
+        EMBEDDED
+    } else {
+        &[]
+    }
 }
 
 /// Load an embedded model by name, or a checkpoint from its folder. An
@@ -138,8 +150,15 @@ pub fn load(name_or_folder: impl AsRef<OsStr>) -> Result<Arc<LoadedModel>, Model
     let folder = Path::new(name);
     if !folder.is_dir() {
         let known: Vec<&str> = embedded().iter().map(|info| &*info.name).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(ModelError::UnknownModel { name: name.to_string_lossy().into(), known });
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        return Err(ModelError::UnknownModel {
+            name: name.to_string_lossy().into(),
+            known,
+        });
     }
     load_folder(folder)
 }
@@ -147,7 +166,10 @@ pub fn load(name_or_folder: impl AsRef<OsStr>) -> Result<Arc<LoadedModel>, Model
 #[cfg(feature = "embedded-weights")]
 fn load_embedded(info: &ModelInfo) -> Result<Arc<LoadedModel>, ModelError> {
     let model = MobileSam::from_safetensors(MOBILE_SAM_WEIGHTS, &Device::Cpu)?;
-    Ok(Arc::new(LoadedModel { info: info.clone(), model: Model::MobileSam(Box::new(model)) }))
+    Ok(Arc::new(LoadedModel {
+        info: info.clone(),
+        model: Model::MobileSam(Box::new(model)),
+    }))
 }
 
 #[cfg(not(feature = "embedded-weights"))]
@@ -159,7 +181,11 @@ fn load_folder(folder: &Path) -> Result<Arc<LoadedModel>, ModelError> {
     let family = family_of(folder)?;
     let Family::MobileSam = family;
     let model = MobileSam::from_folder(folder, &Device::Cpu)?;
-    let title = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+    let title = folder
+        .file_name()
+        .unwrap_or(folder.as_os_str())
+        .to_string_lossy()
+        .into_owned();
     let info = ModelInfo {
         name: folder.to_string_lossy().into_owned().into(),
         title: title.into(),
@@ -169,7 +195,10 @@ fn load_folder(folder: &Path) -> Result<Arc<LoadedModel>, ModelError> {
         capabilities: family.capabilities(),
         embedded: false,
     };
-    Ok(Arc::new(LoadedModel { info, model: Model::MobileSam(Box::new(model)) }))
+    Ok(Arc::new(LoadedModel {
+        info,
+        model: Model::MobileSam(Box::new(model)),
+    }))
 }
 
 /// The family that a folder's `config.json` names.
@@ -180,20 +209,23 @@ fn family_of(folder: &Path) -> Result<Family, ModelError> {
         model_type: String,
     }
     let path = folder.join("config.json");
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| ModelError::Read { path: path.clone(), why: error.to_string() })?;
+    let text = std::fs::read_to_string(&path).map_err(|error| ModelError::Read {
+        path: path.clone(),
+        why: error.to_string(),
+    })?;
     let kind: Kind = serde_json::from_str(&text).map_err(|error| ModelError::Config {
         file: path.display().to_string(),
         why: error.to_string(),
     })?;
     let known = Family::ALL.map(Family::model_type);
-    Family::ALL.into_iter().find(|f| f.model_type() == kind.model_type).ok_or_else(|| {
-        ModelError::UnknownFamily {
+    Family::ALL
+        .into_iter()
+        .find(|f| f.model_type() == kind.model_type)
+        .ok_or_else(|| ModelError::UnknownFamily {
             folder: folder.to_owned(),
             found: kind.model_type,
             known: known.join(", "),
-        }
-    })
+        })
 }
 
 #[cfg(test)]

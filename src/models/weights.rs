@@ -34,9 +34,15 @@ impl<'a> Weights<'a> {
     pub fn parse(bytes: &'a [u8], file: &str) -> Result<Self, ModelError> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
             let why = first_line(&error.to_string());
-            ModelError::NotSafetensors { file: file.to_owned(), why }
+            ModelError::NotSafetensors {
+                file: file.to_owned(),
+                why,
+            }
         })?;
-        Ok(Self { tensors, file: file.to_owned() })
+        Ok(Self {
+            tensors,
+            file: file.to_owned(),
+        })
     }
 
     /// Whether there is a tensor of this name.
@@ -46,7 +52,10 @@ impl<'a> Weights<'a> {
 
     /// Number of values of all tensors: the model's parameters.
     pub fn parameters(&self) -> usize {
-        self.tensors.iter().map(|(_, t)| t.shape().iter().product::<usize>()).sum()
+        self.tensors
+            .iter()
+            .map(|(_, t)| t.shape().iter().product::<usize>())
+            .sum()
     }
 
     /// The values of a tensor, as f32.
@@ -55,11 +64,14 @@ impl<'a> Weights<'a> {
     /// If it is missing, has another shape, holds other than floating point
     /// numbers or values that are not finite.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let view = self.tensors.tensor(name).map_err(|_| ModelError::MissingTensor {
-            file: self.file.clone(),
-            tensor: name.to_owned(),
-            expected: shape.to_vec(),
-        })?;
+        let view = self
+            .tensors
+            .tensor(name)
+            .map_err(|_| ModelError::MissingTensor {
+                file: self.file.clone(),
+                tensor: name.to_owned(),
+                expected: shape.to_vec(),
+            })?;
         if view.shape() != shape {
             return Err(ModelError::Shape {
                 file: self.file.clone(),
@@ -104,7 +116,11 @@ impl<'a> Weights<'a> {
     /// As [`Weights::get`].
     pub fn norm(&self, name: &str, channels: usize, eps: f32) -> Result<LayerNorm, ModelError> {
         let weight = self.get(&format!("{name}.weight"), &[channels])?;
-        Ok(LayerNorm::new(weight, self.get(&format!("{name}.bias"), &[channels])?, eps))
+        Ok(LayerNorm::new(
+            weight,
+            self.get(&format!("{name}.bias"), &[channels])?,
+            eps,
+        ))
     }
 
     /// `NAME.weight` (outputs, inputs, side, side), with `NAME.bias` if
@@ -119,8 +135,15 @@ impl<'a> Weights<'a> {
         biased: bool,
     ) -> Result<FoldedConv, ModelError> {
         let weight = self.get(&format!("{name}.weight"), &[outputs, inputs, side, side])?;
-        let bias = biased.then(|| self.get(&format!("{name}.bias"), &[outputs])).transpose()?;
-        Ok(FoldedConv { weight, bias, outputs, inputs })
+        let bias = biased
+            .then(|| self.get(&format!("{name}.bias"), &[outputs]))
+            .transpose()?;
+        Ok(FoldedConv {
+            weight,
+            bias,
+            outputs,
+            inputs,
+        })
     }
 
     /// A transposed convolution: `NAME.weight` (inputs, outputs, side, side)
@@ -135,7 +158,12 @@ impl<'a> Weights<'a> {
     ) -> Result<FoldedConv, ModelError> {
         let weight = self.get(&format!("{name}.weight"), &[inputs, outputs, side, side])?;
         let bias = Some(self.get(&format!("{name}.bias"), &[outputs])?);
-        Ok(FoldedConv { weight, bias, outputs, inputs })
+        Ok(FoldedConv {
+            weight,
+            bias,
+            outputs,
+            inputs,
+        })
     }
 
     /// A convolution followed by batch normalisation: folded already
@@ -191,13 +219,21 @@ where
 /// # Errors
 /// [`ModelError::Read`] or [`ModelError::NotSafetensors`].
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let failed =
-        |error: std::io::Error| ModelError::Read { path: path.to_owned(), why: error.to_string() };
-    let unusable = |why: String| ModelError::NotSafetensors { file: path.display().to_string(), why };
+    let failed = |error: std::io::Error| ModelError::Read {
+        path: path.to_owned(),
+        why: error.to_string(),
+    };
+    let unusable = |why: String| ModelError::NotSafetensors {
+        file: path.display().to_string(),
+        why,
+    };
     let mut file = File::open(path).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
     if !meta.is_file() {
-        return Err(ModelError::Read { path: path.to_owned(), why: "it is not a file".into() });
+        return Err(ModelError::Read {
+            path: path.to_owned(),
+            why: "it is not a file".into(),
+        });
     }
     let mut length = [0; 8];
     if file.read_exact(&mut length).is_err() {
@@ -205,10 +241,16 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
     }
     let header = u64::from_le_bytes(length);
     if header > meta.len().saturating_sub(8) {
-        return Err(unusable(format!("its header claims {header} bytes, the file has {}", meta.len())));
+        return Err(unusable(format!(
+            "its header claims {header} bytes, the file has {}",
+            meta.len()
+        )));
     }
     if meta.len() > MAX_FILE {
-        return Err(unusable(format!("it is larger than {} GiB", MAX_FILE >> 30)));
+        return Err(unusable(format!(
+            "it is larger than {} GiB",
+            MAX_FILE >> 30
+        )));
     }
     let mut bytes = Vec::with_capacity(meta.len() as usize);
     bytes.extend_from_slice(&length);

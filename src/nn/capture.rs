@@ -92,7 +92,13 @@ impl Windows {
     /// Windows that cover `grid`.
     pub fn covering(grid: Grid, side: usize) -> Self {
         let rows = grid.rows.next_multiple_of(side);
-        Self { side, padded: Grid { rows, columns: grid.columns.next_multiple_of(side) } }
+        Self {
+            side,
+            padded: Grid {
+                rows,
+                columns: grid.columns.next_multiple_of(side),
+            },
+        }
     }
 
     /// Number of windows.
@@ -145,7 +151,10 @@ enum Source {
     /// (heads, tokens, head_dim) each.
     Stored { queries: Tensor, keys: Tensor },
     /// Computed again from the layer's input.
-    Windowed { input: Tensor, attention: Arc<WindowAttention> },
+    Windowed {
+        input: Tensor,
+        attention: Arc<WindowAttention>,
+    },
 }
 
 impl QueryKey {
@@ -161,7 +170,10 @@ impl QueryKey {
     ) -> Result<Self> {
         let (rows, columns) = map_size(input, attention.channels())?;
         let grid = Grid { rows, columns };
-        let tokens = Tokens { prefix: 0, grid: Some(grid) };
+        let tokens = Tokens {
+            prefix: 0,
+            grid: Some(grid),
+        };
         Ok(Self {
             layer,
             query_tokens: tokens,
@@ -171,7 +183,10 @@ impl QueryKey {
             scale: attention.scale(),
             windows: Some(Windows::covering(grid, attention.side())),
             bias: Some(attention.bias()),
-            source: Source::Windowed { input: input.clone(), attention: attention.clone() },
+            source: Source::Windowed {
+                input: input.clone(),
+                attention: attention.clone(),
+            },
         })
     }
 
@@ -189,7 +204,11 @@ impl QueryKey {
     ) -> Result<Self> {
         let (heads, asked, dim) = queries.dims3()?;
         if keys.dims() != [heads, key_tokens.len(), dim] || asked != query_tokens.len() {
-            bail!("queries {:?} and keys {:?} do not fit", queries.dims(), keys.dims());
+            bail!(
+                "queries {:?} and keys {:?} do not fit",
+                queries.dims(),
+                keys.dims()
+            );
         }
         Ok(Self {
             layer,
@@ -236,7 +255,8 @@ impl QueryKey {
     /// Never on a CPU; computing with candle is fallible.
     pub fn queries_and_keys(&self) -> Result<(Tensor, Tensor)> {
         let windows = (0..self.window_count()).map(|window| self.window(window));
-        let (queries, keys): (Vec<_>, Vec<_>) = windows.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let (queries, keys): (Vec<_>, Vec<_>) =
+            windows.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         Ok((Tensor::stack(&queries, 0)?, Tensor::stack(&keys, 0)?))
     }
 
@@ -255,9 +275,18 @@ impl QueryKey {
         let (keys, query_values) = (Values::of(&keys)?, Values::of(&query_values)?);
         let mut row: Vec<f32> = keys
             .chunks_exact(dim)
-            .map(|key| key.iter().zip(query_values.iter()).map(|(a, b)| a * b).sum())
+            .map(|key| {
+                key.iter()
+                    .zip(query_values.iter())
+                    .map(|(a, b)| a * b)
+                    .sum()
+            })
             .collect();
-        let bias = self.bias.as_ref().map(|bias| bias.get(head)?.get(query)).transpose()?;
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| bias.get(head)?.get(query))
+            .transpose()?;
         let bias = bias.as_ref().map(Values::of).transpose()?;
         let n = row.len();
         softmax_rows(&mut row, n, n, self.scale, bias.as_deref());
@@ -272,8 +301,20 @@ mod tests {
 
     #[test]
     fn windows_locate_and_position_are_inverse() {
-        let windows = Windows::covering(Grid { rows: 9, columns: 16 }, 7);
-        assert_eq!(windows.padded, Grid { rows: 14, columns: 21 });
+        let windows = Windows::covering(
+            Grid {
+                rows: 9,
+                columns: 16,
+            },
+            7,
+        );
+        assert_eq!(
+            windows.padded,
+            Grid {
+                rows: 14,
+                columns: 21
+            }
+        );
         assert_eq!(windows.count(), 6);
         for row in 0..9 {
             for column in 0..16 {
@@ -286,7 +327,10 @@ mod tests {
 
     #[test]
     fn a_row_is_the_biased_softmax() {
-        let tokens = Tokens { prefix: 2, grid: None };
+        let tokens = Tokens {
+            prefix: 2,
+            grid: None,
+        };
         let tensor = |v: &[f32], dims: &[usize]| Tensor::from_slice(v, dims, &Device::Cpu).unwrap();
         let queries = (tokens, tensor(&[1.0, 2.0], &[1, 2, 1]));
         let keys = (tokens, tensor(&[1.0, 3.0], &[1, 2, 1]));

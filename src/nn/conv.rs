@@ -5,9 +5,11 @@
 //! map: it never exists as a whole, which at 256×256×256 would be 64 MiB of
 //! memory traffic per step.
 
-use super::kernels::{
-    Activation, Packed, depthwise3x3, depthwise3x3_row, gemm, im2col3x3_row,
-};
+mod stem;
+
+pub use stem::ConvStem;
+
+use super::kernels::{Activation, Packed, depthwise3x3, depthwise3x3_row, gemm, im2col3x3_row};
 use super::values::{Values, map_size};
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -39,7 +41,12 @@ impl FoldedConv {
                 rows.extend(filter.iter().skip(tap).step_by(taps));
             }
         }
-        Packed::from_linear(&rows, self.bias.as_deref(), self.outputs, self.inputs * taps)
+        Packed::from_linear(
+            &rows,
+            self.bias.as_deref(),
+            self.outputs,
+            self.inputs * taps,
+        )
     }
 }
 
@@ -57,8 +64,10 @@ impl Depthwise {
     /// If the lengths do not fit.
     pub fn new(weight: &[f32], bias: Vec<f32>) -> Self {
         assert_eq!(weight.len(), 9 * bias.len(), "depthwise weights");
-        let weight =
-            (0..9).flat_map(|tap| weight.iter().skip(tap).step_by(9)).copied().collect();
+        let weight = (0..9)
+            .flat_map(|tap| weight.iter().skip(tap).step_by(9))
+            .copied()
+            .collect();
         Self { weight, bias }
     }
 
@@ -88,7 +97,9 @@ impl Map<'_> {
     /// Copy columns `x0 .. x0 + count` of row `y` to `out`, zeros outside.
     fn copy_row(&self, y: isize, x0: isize, count: usize, out: &mut [f32]) {
         out.fill(0.0);
-        let Some((row, from, to)) = self.inside(y, x0, count) else { return };
+        let Some((row, from, to)) = self.inside(y, x0, count) else {
+            return;
+        };
         let c = self.channels;
         let source = &self.values[(row * self.width + from) * c..(row * self.width + to) * c];
         let at = (from as isize - x0) as usize * c;
@@ -112,7 +123,10 @@ struct Ring {
 
 impl Ring {
     fn new(len: usize) -> Self {
-        Self { rows: std::array::from_fn(|_| vec![0.0; len]), held: [None; 3] }
+        Self {
+            rows: std::array::from_fn(|_| vec![0.0; len]),
+            held: [None; 3],
+        }
     }
 
     fn forget(&mut self) {
@@ -145,12 +159,16 @@ fn strided(side: usize, stride: usize) -> usize {
 /// Rows per band: tall enough that the overlap of bands is cheap, and several
 /// bands per thread.
 fn band_rows(height: usize) -> usize {
-    height.div_ceil(3 * rayon::current_num_threads()).clamp(8, 32)
+    height
+        .div_ceil(3 * rayon::current_num_threads())
+        .clamp(8, 32)
 }
 
 /// Strips of columns of a row: (start, count).
 fn strips(width: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..width).step_by(STRIP).map(move |x| (x, STRIP.min(width - x)))
+    (0..width)
+        .step_by(STRIP)
+        .map(move |x| (x, STRIP.min(width - x)))
 }
 
 /// 1×1 expansion, depthwise 3×3, 1×1 projection, with GELU after the first
@@ -177,8 +195,17 @@ impl Bottleneck {
     ) -> Self {
         assert_eq!(expand.outputs, depthwise.bias.len(), "expansion");
         assert_eq!(project.inputs, depthwise.bias.len(), "projection");
-        assert!(!residual || (stride == 1 && expand.inputs == project.outputs), "residual");
-        Self { expand: expand.pack(), depthwise, project: project.pack(), stride, residual }
+        assert!(
+            !residual || (stride == 1 && expand.inputs == project.outputs),
+            "residual"
+        );
+        Self {
+            expand: expand.pack(),
+            depthwise,
+            project: project.pack(),
+            stride,
+            residual,
+        }
     }
 
     /// (height, width, in) to (height / stride, width / stride, out), rounded
@@ -190,7 +217,12 @@ impl Bottleneck {
         let channels = self.expand.k();
         let (height, width) = map_size(x, channels)?;
         let values = Values::of(x)?;
-        let map = Map { values: &values, height, width, channels };
+        let map = Map {
+            values: &values,
+            height,
+            width,
+            channels,
+        };
         let (rows, columns) = (strided(height, self.stride), strided(width, self.stride));
         let pitch = columns * self.project.n();
         let mut out = vec![0.0; rows * pitch];
@@ -212,7 +244,10 @@ impl Bottleneck {
 
     fn buffers(&self) -> (Ring, Vec<f32>) {
         let hidden = self.expand.n();
-        (Ring::new(((STRIP - 1) * self.stride + 3) * hidden), vec![0.0; STRIP * hidden])
+        (
+            Ring::new(((STRIP - 1) * self.stride + 3) * hidden),
+            vec![0.0; STRIP * hidden],
+        )
     }
 
     /// One row of one strip of the output.
@@ -231,13 +266,27 @@ impl Bottleneck {
         let make = |y, row: &mut [f32]| self.expand_row(map, y, left, span, row);
         let rows = ring.around((y * stride) as isize, span * hidden, make);
         let filtered = &mut filtered[..count * hidden];
-        depthwise3x3_row(rows, &self.depthwise.weight, &self.depthwise.bias, stride, filtered);
+        depthwise3x3_row(
+            rows,
+            &self.depthwise.weight,
+            &self.depthwise.bias,
+            stride,
+            filtered,
+        );
         Activation::Gelu.apply(filtered);
         if self.residual {
             map.copy_row(y as isize, x0 as isize, count, out);
         }
         let n = self.project.n();
-        gemm(filtered, hidden, count, self.project.view(), out, n, self.residual);
+        gemm(
+            filtered,
+            hidden,
+            count,
+            self.project.view(),
+            out,
+            n,
+            self.residual,
+        );
         if self.residual {
             Activation::Gelu.apply(out);
         }
@@ -246,7 +295,9 @@ impl Bottleneck {
     /// One row of the expanded map; zero outside, since the depthwise
     /// convolution pads the expanded map.
     fn expand_row(&self, map: Map<'_>, y: isize, x0: isize, span: usize, row: &mut [f32]) {
-        let Some((y, from, to)) = map.inside(y, x0, span) else { return row.fill(0.0) };
+        let Some((y, from, to)) = map.inside(y, x0, span) else {
+            return row.fill(0.0);
+        };
         let hidden = self.expand.n();
         let start = (from as isize - x0) as usize * hidden;
         let end = start + (to - from) * hidden;
@@ -254,132 +305,16 @@ impl Bottleneck {
         row[end..].fill(0.0);
         let source = &map.values[(y * map.width + from) * map.channels..];
         let row = &mut row[start..end];
-        gemm(source, map.channels, to - from, self.expand.view(), row, hidden, false);
-        Activation::Gelu.apply(row);
-    }
-}
-
-/// Two 3×3 convolutions of stride 2 with GELU between them: a quarter of the
-/// size. TinyViT's patch embedding.
-#[derive(Clone, Debug)]
-pub struct ConvStem {
-    first: Packed,
-    second: Packed,
-    inputs: usize,
-}
-
-impl ConvStem {
-    /// # Panics
-    /// If the channels do not chain.
-    pub fn new(first: &FoldedConv, second: &FoldedConv) -> Self {
-        assert_eq!(first.outputs, second.inputs, "channels of a stem");
-        Self { first: first.pack(), second: second.pack(), inputs: first.inputs }
-    }
-
-    /// (height, width, in) to (height / 4, width / 4, out), rounded up.
-    ///
-    /// # Errors
-    /// If the channels differ or the tensor is not plain f32.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (height, width) = map_size(x, self.inputs)?;
-        let values = Values::of(x)?;
-        let map = Map { values: &values, height, width, channels: self.inputs };
-        let middle = (strided(height, 2), strided(width, 2));
-        let (rows, columns) = (strided(middle.0, 2), strided(middle.1, 2));
-        let n = self.second.n();
-        let pitch = columns * n;
-        let mut out = vec![0.0; rows * pitch];
-        let band = band_rows(rows);
-        out.par_chunks_mut(band * pitch).enumerate().for_each_init(
-            || StemBuffers::new(self),
-            |buffers, (i, out)| {
-                for (x0, count) in strips(columns) {
-                    buffers.ring.forget();
-                    for (y, out) in out.chunks_exact_mut(pitch).enumerate() {
-                        let out = &mut out[x0 * n..][..count * n];
-                        self.strip(map, middle, i * band + y, x0, count, buffers, out);
-                    }
-                }
-            },
+        gemm(
+            source,
+            map.channels,
+            to - from,
+            self.expand.view(),
+            row,
+            hidden,
+            false,
         );
-        Tensor::from_vec(out, (rows, columns, n), x.device())
-    }
-
-    /// One row of one strip of the output.
-    #[allow(clippy::too_many_arguments)]
-    fn strip(
-        &self,
-        map: Map<'_>,
-        middle: (usize, usize),
-        y: usize,
-        x0: usize,
-        count: usize,
-        buffers: &mut StemBuffers,
-        out: &mut [f32],
-    ) {
-        let hidden = self.first.n();
-        let span = (count - 1) * 2 + 3;
-        let left = (x0 * 2) as isize - 1;
-        let StemBuffers { ring, pixels, first, second } = buffers;
-        let rows = ring.around((y * 2) as isize, span * hidden, |y, row| {
-            row.fill(0.0);
-            let frame =
-                Map { values: &[], height: middle.0, width: middle.1, channels: hidden };
-            if let Some((y, from, to)) = frame.inside(y, left, span) {
-                let row = &mut row[(from as isize - left) as usize * hidden..];
-                self.first_row(map, y, from, to, (pixels, first), row);
-            }
-        });
-        let second = &mut second[..count * 9 * hidden];
-        im2col3x3_row(rows, hidden, 2, second);
-        gemm(second, 9 * hidden, count, self.second.view(), out, self.second.n(), false);
-    }
-
-    /// Pixels `from..to` of row `y` of the first convolution's output.
-    fn first_row(
-        &self,
-        map: Map<'_>,
-        y: usize,
-        from: usize,
-        to: usize,
-        (pixels, patches): (&mut [Vec<f32>; 3], &mut [f32]),
-        row: &mut [f32],
-    ) {
-        let count = to - from;
-        let (span, hidden) = ((count - 1) * 2 + 3, self.first.n());
-        let len = span * self.inputs;
-        for (i, pixels) in pixels.iter_mut().enumerate() {
-            let y = (2 * y + i) as isize - 1;
-            map.copy_row(y, (2 * from) as isize - 1, span, &mut pixels[..len]);
-        }
-        let k = 9 * self.inputs;
-        let patches = &mut patches[..count * k];
-        let rows = [&pixels[0][..len], &pixels[1][..len], &pixels[2][..len]];
-        im2col3x3_row(rows, self.inputs, 2, patches);
-        let row = &mut row[..count * hidden];
-        gemm(patches, k, count, self.first.view(), row, hidden, false);
         Activation::Gelu.apply(row);
-    }
-}
-
-/// What a task of [`ConvStem`] works in.
-struct StemBuffers {
-    ring: Ring,
-    pixels: [Vec<f32>; 3],
-    first: Vec<f32>,
-    second: Vec<f32>,
-}
-
-impl StemBuffers {
-    fn new(stem: &ConvStem) -> Self {
-        let span = (STRIP - 1) * 2 + 3;
-        let hidden = stem.first.n();
-        Self {
-            ring: Ring::new(span * hidden),
-            pixels: std::array::from_fn(|_| vec![0.0; (2 * span + 1) * stem.inputs]),
-            first: vec![0.0; span * 9 * stem.inputs],
-            second: vec![0.0; STRIP * 9 * hidden],
-        }
     }
 }
 
@@ -393,7 +328,10 @@ pub struct Conv3x3 {
 impl Conv3x3 {
     /// From 3×3 weights.
     pub fn new(conv: &FoldedConv) -> Self {
-        Self { packed: conv.pack(), inputs: conv.inputs }
+        Self {
+            packed: conv.pack(),
+            inputs: conv.inputs,
+        }
     }
 
     /// (height, width, in) to (height, width, out).
@@ -405,7 +343,12 @@ impl Conv3x3 {
         const PIXELS: usize = 24;
         let (height, width) = map_size(x, self.inputs)?;
         let values = Values::of(x)?;
-        let map = Map { values: &values, height, width, channels: self.inputs };
+        let map = Map {
+            values: &values,
+            height,
+            width,
+            channels: self.inputs,
+        };
         let (c, n, k) = (self.inputs, self.packed.n(), self.packed.k());
         let mut out = vec![0.0; height * width * n];
         out.par_chunks_mut(width * n).enumerate().for_each_init(

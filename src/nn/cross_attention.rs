@@ -63,7 +63,11 @@ impl CrossAttention {
     /// Tokens attending to tokens; (tokens, outer) in and out, on the calling
     /// thread.
     pub fn among_tokens(&self, queries: &[f32], keys: &[f32], values: &[f32]) -> Vec<f32> {
-        let (q, k, v) = (self.q.apply(queries), self.k.apply(keys), self.v.apply(values));
+        let (q, k, v) = (
+            self.q.apply(queries),
+            self.k.apply(keys),
+            self.v.apply(values),
+        );
         let (inner, dim) = (self.inner(), self.head_dim());
         let (asked, tokens) = (q.len() / inner, k.len() / inner);
         let mut mixed = vec![0.0; q.len()];
@@ -74,14 +78,22 @@ impl CrossAttention {
             gemm(&q[at..], inner, asked, keys, &mut scores, tokens, false);
             softmax_rows(&mut scores, tokens, tokens, self.scale(), None);
             let values = scratch.pack(&v[at..], inner, tokens, dim);
-            gemm(&scores, tokens, asked, values, &mut mixed[at..], inner, false);
+            gemm(
+                &scores,
+                tokens,
+                asked,
+                values,
+                &mut mixed[at..],
+                inner,
+                false,
+            );
         }
         self.out.apply(&mixed)
     }
 
     /// Projected tokens attending to the image: `q` (tokens, inner), keys and
     /// values of `count` image tokens; gives (tokens, outer).
-    pub fn to_image(
+    pub fn tokens_to_image(
         &self,
         q: &[f32],
         keys: ImageSide<'_>,
@@ -102,7 +114,15 @@ impl CrossAttention {
                     let mut scratch = Scratch::default();
                     let rows = &q[token * inner + at..];
                     let packed = scratch.pack_transposed(rows, inner, asked, LANES).padded();
-                    gemm(&keys.values[at..], keys.stride, count, packed, scores, LANES, false);
+                    gemm(
+                        &keys.values[at..],
+                        keys.stride,
+                        count,
+                        packed,
+                        scores,
+                        LANES,
+                        false,
+                    );
                     token_softmax(scores, self.scale());
                     let mut out = vec![0.0; asked * LANES];
                     mix_values(scores, asked, &values.values[at..], values.stride, &mut out);
@@ -124,21 +144,31 @@ impl CrossAttention {
     pub fn project_tokens(&self, keys: &[f32], values: &[f32]) -> TokenSide {
         let keys = self.k.apply(keys);
         let tokens = keys.len() / self.inner();
-        TokenSide { tokens, keys, values: self.v.apply(values) }
+        TokenSide {
+            tokens,
+            keys,
+            values: self.v.apply(values),
+        }
     }
 
-    /// The same packed for [`CrossAttention::from_image`], by head.
+    /// The same packed for [`CrossAttention::image_to_tokens`], by head.
     pub(super) fn pack_tokens(&self, side: &TokenSide) -> Vec<(Packed, Packed)> {
         let (inner, dim, n) = (self.inner(), self.head_dim(), side.tokens);
         let column = |values: &[f32], head: usize| -> Vec<f32> {
-            values.chunks_exact(inner).flat_map(|row| &row[head * dim..(head + 1) * dim]).copied().collect()
+            values
+                .chunks_exact(inner)
+                .flat_map(|row| &row[head * dim..(head + 1) * dim])
+                .copied()
+                .collect()
         };
         (0..self.heads)
             .map(|head| {
                 let keys = Packed::from_linear(&column(&side.keys, head), None, n, dim);
                 let rows = column(&side.values, head);
-                let turned: Vec<f32> =
-                    (0..dim).flat_map(|d| rows.iter().skip(d).step_by(dim)).copied().collect();
+                let turned: Vec<f32> = (0..dim)
+                    .flat_map(|d| rows.iter().skip(d).step_by(dim))
+                    .copied()
+                    .collect();
                 (keys, Packed::from_linear(&turned, None, dim, n))
             })
             .collect()
@@ -146,7 +176,7 @@ impl CrossAttention {
 
     /// Image tokens attending to prompt tokens: adds the result to `out`
     /// (rows, outer). `queries` are the rows' queries; on the calling thread.
-    pub(super) fn from_image(
+    pub(super) fn image_to_tokens(
         &self,
         queries: ImageSide<'_>,
         tokens: &[(Packed, Packed)],
@@ -162,10 +192,34 @@ impl CrossAttention {
             let view: PackedView<'_> = keys.view().padded();
             let ld = view.n();
             scores.resize(rows * ld, 0.0);
-            gemm(&queries.values[at..], queries.stride, rows, view, scores, ld, false);
+            gemm(
+                &queries.values[at..],
+                queries.stride,
+                rows,
+                view,
+                scores,
+                ld,
+                false,
+            );
             softmax_rows(scores, ld, keys.n(), self.scale(), None);
-            gemm(scores, ld, rows, values.view(), &mut mixed[at..], inner, false);
+            gemm(
+                scores,
+                ld,
+                rows,
+                values.view(),
+                &mut mixed[at..],
+                inner,
+                false,
+            );
         }
-        gemm(mixed, inner, rows, self.out.packed().view(), out, outer, true);
+        gemm(
+            mixed,
+            inner,
+            rows,
+            self.out.packed().view(),
+            out,
+            outer,
+            true,
+        );
     }
 }

@@ -39,10 +39,21 @@ impl MaskHead {
     ///
     /// # Panics
     /// If the channels do not chain.
-    pub fn new(first: &FoldedConv, norm: LayerNorm, second: &FoldedConv, filters: Vec<Mlp>) -> Self {
+    pub fn new(
+        first: &FoldedConv,
+        norm: LayerNorm,
+        second: &FoldedConv,
+        filters: Vec<Mlp>,
+    ) -> Self {
         assert!(first.outputs == norm.channels() && first.outputs == second.inputs);
         let channels = (first.outputs, second.outputs);
-        Self { first: transposed(first), norm, second: transposed(second), filters, channels }
+        Self {
+            first: transposed(first),
+            norm,
+            second: transposed(second),
+            filters,
+            channels,
+        }
     }
 
     /// Masks as logits, each (4·rows, 4·columns), one per mask token. `image`
@@ -69,7 +80,10 @@ impl MaskHead {
         (0..masks)
             .map(|mask| {
                 let bands = bands.chunks_exact(masks * 4 * pitch);
-                bands.flat_map(|band| &band[mask * 4 * pitch..][..4 * pitch]).copied().collect()
+                bands
+                    .flat_map(|band| &band[mask * 4 * pitch..][..4 * pitch])
+                    .copied()
+                    .collect()
             })
             .collect()
     }
@@ -90,15 +104,35 @@ impl MaskHead {
         let lanes = view.n();
         for start in (0..columns).step_by(CELLS) {
             let cells = CELLS.min(columns - start);
-            let Buffers { first, second, logits } = buffers;
+            let Buffers {
+                first,
+                second,
+                logits,
+            } = buffers;
             first.resize(cells * 4 * middle, 0.0);
             second.resize(cells * 16 * filter, 0.0);
             logits.resize(cells * 16 * lanes, 0.0);
             let row = &row[start * width..];
-            gemm(row, width, cells, self.first.packed().view(), first, 4 * middle, false);
+            gemm(
+                row,
+                width,
+                cells,
+                self.first.packed().view(),
+                first,
+                4 * middle,
+                false,
+            );
             self.norm.apply(first);
             Activation::Gelu.apply(first);
-            gemm(first, middle, cells * 4, self.second.packed().view(), second, 4 * filter, false);
+            gemm(
+                first,
+                middle,
+                cells * 4,
+                self.second.packed().view(),
+                second,
+                4 * filter,
+                false,
+            );
             Activation::Gelu.apply(second);
             gemm(second, filter, cells * 16, view, logits, lanes, false);
             for (i, logits) in logits.chunks_exact(lanes).enumerate() {
@@ -143,8 +177,18 @@ mod tests {
         let up = |x: &Tensor, conv: &FoldedConv| {
             let dims = (conv.inputs, conv.outputs, 2, 2);
             let weight = Tensor::from_slice(&conv.weight, dims, &Device::Cpu).unwrap();
-            let x = x.permute((2, 0, 1)).unwrap().unsqueeze(0).unwrap().contiguous().unwrap();
-            let y = x.conv_transpose2d(&weight, 0, 0, 2, 1).unwrap().squeeze(0).unwrap();
+            let x = x
+                .permute((2, 0, 1))
+                .unwrap()
+                .unsqueeze(0)
+                .unwrap()
+                .contiguous()
+                .unwrap();
+            let y = x
+                .conv_transpose2d(&weight, 0, 0, 2, 1)
+                .unwrap()
+                .squeeze(0)
+                .unwrap();
             let bias = conv.bias.as_ref().unwrap();
             let bias = Tensor::from_slice(bias, conv.outputs, &Device::Cpu).unwrap();
             let y = y.permute((1, 2, 0)).unwrap().broadcast_add(&bias).unwrap();
@@ -154,7 +198,14 @@ mod tests {
         let y = norm.forward(&up(&x, &first)).unwrap().gelu_erf().unwrap();
         let y = up(&y, &second).gelu_erf().unwrap();
         let head = MaskHead::new(&first, norm, &second, filters.clone());
-        let got = head.forward(&image, Grid { rows: h, columns: w }, &tokens);
+        let got = head.forward(
+            &image,
+            Grid {
+                rows: h,
+                columns: w,
+            },
+            &tokens,
+        );
         for (i, got) in got.iter().enumerate() {
             let filter_values = filters[i].apply(&tokens[i * c..(i + 1) * c]);
             let column = Tensor::from_slice(&filter_values, (filter, 1), &Device::Cpu).unwrap();

@@ -16,7 +16,9 @@ impl Linear {
     /// # Panics
     /// If a length does not fit `inputs` and `outputs`.
     pub fn new(weight: &[f32], bias: Option<&[f32]>, outputs: usize, inputs: usize) -> Self {
-        Self { packed: Packed::from_linear(weight, bias, outputs, inputs) }
+        Self {
+            packed: Packed::from_linear(weight, bias, outputs, inputs),
+        }
     }
 
     pub(super) fn from_packed(packed: Packed) -> Self {
@@ -58,10 +60,21 @@ impl Linear {
     /// # Panics
     /// If `x` is not a whole number of rows.
     pub fn apply(&self, x: &[f32]) -> Vec<f32> {
-        assert!(x.len().is_multiple_of(self.inputs()), "rows of a linear layer");
+        assert!(
+            x.len().is_multiple_of(self.inputs()),
+            "rows of a linear layer"
+        );
         let m = x.len() / self.inputs();
         let mut out = vec![0.0; m * self.outputs()];
-        gemm(x, self.inputs(), m, self.packed.view(), &mut out, self.outputs(), false);
+        gemm(
+            x,
+            self.inputs(),
+            m,
+            self.packed.view(),
+            &mut out,
+            self.outputs(),
+            false,
+        );
         out
     }
 }
@@ -107,10 +120,18 @@ mod tests {
         let ours = Linear::new(&w, Some(&b), 7, 5).forward(&x).unwrap();
         let w = Tensor::from_vec(w, (7, 5), &Device::Cpu).unwrap();
         let b = Tensor::from_vec(b, 7, &Device::Cpu).unwrap();
-        let want = x.broadcast_matmul(&w.t().unwrap()).unwrap().broadcast_add(&b).unwrap();
+        let want = x
+            .broadcast_matmul(&w.t().unwrap())
+            .unwrap()
+            .broadcast_add(&b)
+            .unwrap();
         assert_eq!(ours.dims(), want.dims());
         let want = want.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        close(&ours.flatten_all().unwrap().to_vec1::<f32>().unwrap(), &want, 1e-6);
+        close(
+            &ours.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            &want,
+            1e-6,
+        );
         assert!(Linear::new(&[0.0; 4], None, 2, 2).forward(&x).is_err());
     }
 

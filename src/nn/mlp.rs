@@ -24,7 +24,12 @@ impl MlpBlock {
     pub fn new(norm: LayerNorm, fc1: Linear, fc2: Linear, act: Activation) -> Self {
         assert!(norm.channels() == fc1.inputs() && fc1.inputs() == fc2.outputs());
         assert_eq!(fc1.outputs(), fc2.inputs());
-        Self { norm, fc1, fc2, act }
+        Self {
+            norm,
+            fc1,
+            fc2,
+            act,
+        }
     }
 
     /// (…, channels) to the same shape.
@@ -39,7 +44,9 @@ impl MlpBlock {
         let values = Values::of(x)?;
         let mut out = values.to_vec();
         let tokens = out.len() / width.max(1);
-        let share = tokens.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(6);
+        let share = tokens
+            .div_ceil(4 * rayon::current_num_threads())
+            .next_multiple_of(6);
         let rows = (HIDDEN_BYTES / (4 * hidden) / 6 * 6).clamp(6, share.max(6));
         out.par_chunks_mut(rows * width).for_each_init(
             || (vec![0.0; rows * width], vec![0.0; rows * hidden]),
@@ -48,7 +55,15 @@ impl MlpBlock {
                 let (normed, inner) = (&mut normed[..out.len()], &mut inner[..m * hidden]);
                 normed.copy_from_slice(out);
                 self.norm.apply(normed);
-                gemm(normed, width, m, self.fc1.packed().view(), inner, hidden, false);
+                gemm(
+                    normed,
+                    width,
+                    m,
+                    self.fc1.packed().view(),
+                    inner,
+                    hidden,
+                    false,
+                );
                 self.act.apply(inner);
                 gemm(inner, hidden, m, self.fc2.packed().view(), out, width, true);
             },
@@ -71,9 +86,15 @@ mod tests {
         let fc1 = Linear::new(&noise(hidden * c, 3), Some(&noise(hidden, 4)), hidden, c);
         let fc2 = Linear::new(&noise(hidden * c, 5), Some(&noise(c, 6)), c, hidden);
         let x = Tensor::from_vec(noise(tokens * c, 7), (tokens, c), &Device::Cpu).unwrap();
-        let inner = fc1.forward(&norm.forward(&x).unwrap()).unwrap().gelu_erf().unwrap();
+        let inner = fc1
+            .forward(&norm.forward(&x).unwrap())
+            .unwrap()
+            .gelu_erf()
+            .unwrap();
         let want = (&x + fc2.forward(&inner).unwrap()).unwrap();
-        let got = MlpBlock::new(norm, fc1, fc2, Activation::Gelu).forward(&x).unwrap();
+        let got = MlpBlock::new(norm, fc1, fc2, Activation::Gelu)
+            .forward(&x)
+            .unwrap();
         let flat = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         close(&flat(got), &flat(want), 1e-5);
     }

@@ -18,7 +18,10 @@ impl LayerNorm {
     /// # Panics
     /// If they differ in length or are empty.
     pub fn new(weight: Vec<f32>, bias: Vec<f32>, eps: f32) -> Self {
-        assert!(!weight.is_empty() && weight.len() == bias.len(), "parameters of a norm");
+        assert!(
+            !weight.is_empty() && weight.len() == bias.len(),
+            "parameters of a norm"
+        );
         Self { weight, bias, eps }
     }
 
@@ -60,7 +63,10 @@ mod tests {
     fn a_constant_row_becomes_the_bias() {
         let norm = LayerNorm::new(vec![2.0, 3.0], vec![0.5, -1.0], 1e-5);
         let x = Tensor::from_vec(vec![4f32; 2], (1, 2), &Device::Cpu).unwrap();
-        assert_eq!(norm.forward(&x).unwrap().to_vec2::<f32>().unwrap(), [[0.5, -1.0]]);
+        assert_eq!(
+            norm.forward(&x).unwrap().to_vec2::<f32>().unwrap(),
+            [[0.5, -1.0]]
+        );
         assert_eq!(norm.bias(), [0.5, -1.0]);
         let wrong = Tensor::from_vec(vec![4f32; 3], (1, 3), &Device::Cpu).unwrap();
         assert!(norm.forward(&wrong).is_err());

@@ -13,7 +13,10 @@ impl RandomFourier {
     /// # Panics
     /// If the length is odd or zero.
     pub fn new(matrix: Vec<f32>) -> Self {
-        assert!(!matrix.is_empty() && matrix.len().is_multiple_of(2), "matrix of positions");
+        assert!(
+            !matrix.is_empty() && matrix.len().is_multiple_of(2),
+            "matrix of positions"
+        );
         Self { matrix }
     }
 

@@ -19,6 +19,9 @@ pub fn close(got: &[f32], want: &[f32], tolerance: f32) {
     assert_eq!(got.len(), want.len());
     let top = want.iter().fold(1e-6f32, |a, v| a.max(v.abs()));
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        assert!((got - want).abs() <= tolerance * top, "value {i}: {got}, not {want}");
+        assert!(
+            (got - want).abs() <= tolerance * top,
+            "value {i}: {got}, not {want}"
+        );
     }
 }

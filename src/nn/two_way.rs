@@ -82,18 +82,38 @@ impl TwoWayTransformer {
         positions: Vec<f32>,
         grid: Grid,
     ) -> Self {
-        assert_eq!(positions.len(), grid.len() * last_norm.channels(), "image positions");
-        let crossing = blocks.iter().flat_map(|b| [&b.to_image, &b.from_image]).chain([&last]);
-        assert!(crossing.into_iter().all(|a| a.head_dim() == LANES), "width of heads");
+        assert_eq!(
+            positions.len(),
+            grid.len() * last_norm.channels(),
+            "image positions"
+        );
+        let crossing = blocks
+            .iter()
+            .flat_map(|b| [&b.to_image, &b.from_image])
+            .chain([&last]);
+        assert!(
+            crossing.into_iter().all(|a| a.head_dim() == LANES),
+            "width of heads"
+        );
         let image = blocks
             .iter()
             .map(|b| ImageWeights {
                 positioned: vec![b.to_image.k.clone(), b.from_image.q.clone()],
                 values: b.to_image.v.clone(),
             })
-            .chain([ImageWeights { positioned: vec![last.k.clone()], values: last.v.clone() }])
+            .chain([ImageWeights {
+                positioned: vec![last.k.clone()],
+                values: last.v.clone(),
+            }])
             .collect();
-        Self { blocks, last, last_norm, image, positions, grid }
+        Self {
+            blocks,
+            last,
+            last_norm,
+            image,
+            positions,
+            grid,
+        }
     }
 
     /// What the first block needs of the image tokens (image tokens, width).
@@ -111,21 +131,40 @@ impl TwoWayTransformer {
         positioned
             .par_chunks_mut(ROWS * stride)
             .zip(values.par_chunks_mut(ROWS * inner))
-            .zip(image.par_chunks(ROWS * width).zip(self.positions.par_chunks(ROWS * width)))
-            .for_each_init(Vec::new, |sum, ((positioned, values), (image, positions))| {
-                let rows = image.len() / width;
-                sum.clear();
-                sum.extend_from_slice(image);
-                add_assign(sum, positions);
-                let mut at = 0;
-                for linear in &weights.positioned {
-                    let out = &mut positioned[at..];
-                    gemm(sum, width, rows, linear.packed().view(), out, stride, false);
-                    at += linear.outputs();
-                }
-                gemm(image, width, rows, weights.values.packed().view(), values, inner, false);
-            });
-        ImageProjections { positioned, stride, values }
+            .zip(
+                image
+                    .par_chunks(ROWS * width)
+                    .zip(self.positions.par_chunks(ROWS * width)),
+            )
+            .for_each_init(
+                Vec::new,
+                |sum, ((positioned, values), (image, positions))| {
+                    let rows = image.len() / width;
+                    sum.clear();
+                    sum.extend_from_slice(image);
+                    add_assign(sum, positions);
+                    let mut at = 0;
+                    for linear in &weights.positioned {
+                        let out = &mut positioned[at..];
+                        gemm(sum, width, rows, linear.packed().view(), out, stride, false);
+                        at += linear.outputs();
+                    }
+                    gemm(
+                        image,
+                        width,
+                        rows,
+                        weights.values.packed().view(),
+                        values,
+                        inner,
+                        false,
+                    );
+                },
+            );
+        ImageProjections {
+            positioned,
+            stride,
+            values,
+        }
     }
 
     /// Run `tokens` (n, width) against `image` (image tokens, width), whose
@@ -137,17 +176,31 @@ impl TwoWayTransformer {
     pub fn forward(
         &self,
         tokens: &[f32],
-        image: &[f32],
+        mut image: Vec<f32>,
         first: &ImageProjections,
         mut records: Records<'_>,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let mut queries = tokens.to_vec();
-        let mut image = image.to_vec();
         let mut made = None;
         for (i, block) in self.blocks.iter().enumerate() {
             let projected = made.as_ref().unwrap_or(first);
-            self.update_tokens(block, i, &mut queries, tokens, projected, records.as_deref_mut())?;
-            self.update_image(block, i, &mut image, &queries, tokens, projected, records.as_deref_mut())?;
+            self.update_tokens(
+                block,
+                i,
+                &mut queries,
+                tokens,
+                projected,
+                records.as_deref_mut(),
+            )?;
+            self.update_image(
+                block,
+                i,
+                &mut image,
+                &queries,
+                tokens,
+                projected,
+                records.as_deref_mut(),
+            )?;
             made = Some(self.project_for(i + 1, &image));
         }
         let projected = made.as_ref().unwrap_or(first);
@@ -156,7 +209,10 @@ impl TwoWayTransformer {
             records.push(self.record("final_attn_token_to_image", &self.last, &q, projected)?);
         }
         let (keys, values) = self.sides(projected);
-        add_assign(&mut queries, &self.last.to_image(&q, keys, values, self.grid.len()));
+        add_assign(
+            &mut queries,
+            &self.last.tokens_to_image(&q, keys, values, self.grid.len()),
+        );
         self.last_norm.apply(&mut queries);
         Ok((queries, image))
     }
@@ -164,8 +220,14 @@ impl TwoWayTransformer {
     fn sides<'a>(&self, projected: &'a ImageProjections) -> (ImageSide<'a>, ImageSide<'a>) {
         let inner = self.last.inner();
         (
-            ImageSide { values: &projected.positioned, stride: projected.stride },
-            ImageSide { values: &projected.values, stride: inner },
+            ImageSide {
+                values: &projected.positioned,
+                stride: projected.stride,
+            },
+            ImageSide {
+                values: &projected.values,
+                stride: inner,
+            },
         )
     }
 
@@ -194,7 +256,10 @@ impl TwoWayTransformer {
             records.push(self.record(&name, attention, &q, projected)?);
         }
         let (keys, values) = self.sides(projected);
-        add_assign(queries, &attention.to_image(&q, keys, values, self.grid.len()));
+        add_assign(
+            queries,
+            &attention.tokens_to_image(&q, keys, values, self.grid.len()),
+        );
         block.norms[1].apply(queries);
         let inner = block.mlp.apply(queries);
         add_assign(queries, &inner);
@@ -223,22 +288,38 @@ impl TwoWayTransformer {
             let keys = heads_first(&side.keys, attention.inner(), side.tokens, attention)?;
             records.push(QueryKey::stored(
                 format!("layers.{index}.cross_attn_image_to_token"),
-                (Tokens { prefix: 0, grid: Some(self.grid) }, image_queries),
-                (Tokens { prefix: side.tokens, grid: None }, keys),
+                (
+                    Tokens {
+                        prefix: 0,
+                        grid: Some(self.grid),
+                    },
+                    image_queries,
+                ),
+                (
+                    Tokens {
+                        prefix: side.tokens,
+                        grid: None,
+                    },
+                    keys,
+                ),
                 attention.scale(),
                 None,
             )?);
         }
         let width = self.last_norm.channels();
         let rows = image.par_chunks_mut(ROWS * width);
-        rows.zip(projected.positioned.par_chunks(ROWS * stride)).for_each_init(
-            || (Vec::new(), Vec::new()),
-            |(scores, mixed), (image, positioned)| {
-                let queries = ImageSide { values: &positioned[inner..], stride };
-                attention.from_image(queries, &packed, scores, mixed, image);
-                block.norms[3].apply(image);
-            },
-        );
+        rows.zip(projected.positioned.par_chunks(ROWS * stride))
+            .for_each_init(
+                || (Vec::new(), Vec::new()),
+                |(scores, mixed), (image, positioned)| {
+                    let queries = ImageSide {
+                        values: &positioned[inner..],
+                        stride,
+                    };
+                    attention.image_to_tokens(queries, &packed, scores, mixed, image);
+                    block.norms[3].apply(image);
+                },
+            );
         Ok(())
     }
 
@@ -256,8 +337,20 @@ impl TwoWayTransformer {
         let keys = heads_first(&projected.positioned, projected.stride, n, attention)?;
         QueryKey::stored(
             name.to_owned(),
-            (Tokens { prefix: tokens, grid: None }, queries),
-            (Tokens { prefix: 0, grid: Some(self.grid) }, keys),
+            (
+                Tokens {
+                    prefix: tokens,
+                    grid: None,
+                },
+                queries,
+            ),
+            (
+                Tokens {
+                    prefix: 0,
+                    grid: Some(self.grid),
+                },
+                keys,
+            ),
             attention.scale(),
             None,
         )
@@ -279,12 +372,14 @@ fn heads_first(
 ) -> Result<Tensor> {
     let (heads, dim) = (attention.heads, attention.head_dim());
     let mut out = vec![0.0; heads * count * dim];
-    out.par_chunks_mut(count * dim).enumerate().for_each(|(head, out)| {
-        for (row, out) in out.chunks_exact_mut(dim).enumerate() {
-            let from = row * stride + head * dim;
-            out.copy_from_slice(&rows[from..from + dim]);
-        }
-    });
+    out.par_chunks_mut(count * dim)
+        .enumerate()
+        .for_each(|(head, out)| {
+            for (row, out) in out.chunks_exact_mut(dim).enumerate() {
+                let from = row * stride + head * dim;
+                out.copy_from_slice(&rows[from..from + dim]);
+            }
+        });
     Tensor::from_vec(out, (heads, count, dim), &Device::Cpu)
 }
 

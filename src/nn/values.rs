@@ -17,10 +17,16 @@ impl<'a> Values<'a> {
     pub fn of(tensor: &'a Tensor) -> Result<Self> {
         let (storage, layout) = tensor.storage_and_layout();
         if !matches!(&*storage, Storage::Cpu(CpuStorage::F32(_))) {
-            bail!("expected an f32 tensor in main memory, got {:?}", tensor.dtype());
+            bail!(
+                "expected an f32 tensor in main memory, got {:?}",
+                tensor.dtype()
+            );
         }
         match layout.contiguous_offsets() {
-            Some((start, end)) => Ok(Self { storage, range: start..end }),
+            Some((start, end)) => Ok(Self {
+                storage,
+                range: start..end,
+            }),
             None => bail!("expected a contiguous tensor, got {layout:?}"),
         }
     }
@@ -45,7 +51,10 @@ impl Deref for Values<'_> {
 pub fn map_size(map: &Tensor, channels: usize) -> Result<(usize, usize)> {
     let (height, width, found) = map.dims3()?;
     if found != channels || height == 0 || width == 0 {
-        bail!("expected a map with {channels} channels, got {:?}", map.dims());
+        bail!(
+            "expected a map with {channels} channels, got {:?}",
+            map.dims()
+        );
     }
     Ok((height, width))
 }
@@ -57,9 +66,18 @@ mod tests {
 
     #[test]
     fn only_plain_tensors_are_read() {
-        let tensor = Tensor::arange(0f32, 6.0, &Device::Cpu).unwrap().reshape((2, 3)).unwrap();
-        assert_eq!(&*Values::of(&tensor).unwrap(), &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
-        assert_eq!(&*Values::of(&tensor.narrow(0, 1, 1).unwrap()).unwrap(), &[3.0, 4.0, 5.0]);
+        let tensor = Tensor::arange(0f32, 6.0, &Device::Cpu)
+            .unwrap()
+            .reshape((2, 3))
+            .unwrap();
+        assert_eq!(
+            &*Values::of(&tensor).unwrap(),
+            &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+        );
+        assert_eq!(
+            &*Values::of(&tensor.narrow(0, 1, 1).unwrap()).unwrap(),
+            &[3.0, 4.0, 5.0]
+        );
         assert!(Values::of(&tensor.t().unwrap()).is_err());
         assert!(Values::of(&tensor.to_dtype(DType::F64).unwrap()).is_err());
         assert!(map_size(&tensor, 3).is_err());

@@ -27,9 +27,8 @@ pub struct WindowAttention {
 fn expand_bias(table: &[f32], heads: usize, side: usize) -> Vec<f32> {
     let tokens = side * side;
     // The first token sees every offset, in reading order: so that is the order.
-    let offset = |a: usize, b: usize| {
-        (a / side).abs_diff(b / side) * side + (a % side).abs_diff(b % side)
-    };
+    let offset =
+        |a: usize, b: usize| (a / side).abs_diff(b / side) * side + (a % side).abs_diff(b % side);
     let mut out = Vec::with_capacity(heads * tokens * tokens);
     for row in table.chunks_exact(tokens).take(heads) {
         for a in 0..tokens {
@@ -56,11 +55,21 @@ impl WindowAttention {
         side: usize,
     ) -> Result<Self> {
         let tokens = side * side;
-        assert!(heads > 0 && bias_table.len() == heads * tokens, "bias table");
+        assert!(
+            heads > 0 && bias_table.len() == heads * tokens,
+            "bias table"
+        );
         assert!(qkv.outputs() == 3 * project.inputs() && project.inputs().is_multiple_of(heads));
         let bias = expand_bias(bias_table, heads, side);
         let bias = Tensor::from_vec(bias, (heads, tokens, tokens), &Device::Cpu)?;
-        Ok(Self { norm, qkv, project, bias, heads, side })
+        Ok(Self {
+            norm,
+            qkv,
+            project,
+            bias,
+            heads,
+            side,
+        })
     }
 
     /// Channels of the map.
@@ -211,8 +220,16 @@ impl<'a> Job<'a> {
         let mut out = vec![0.0; height * width * channels];
         let weights = layer.project.packed().view();
         // A window as wide as the grid's part has no gaps between its rows.
-        let (rows, count) = if width == side { (1, height * width) } else { (height, width) };
-        for (row, out) in out.chunks_exact_mut(count * channels).enumerate().take(rows) {
+        let (rows, count) = if width == side {
+            (1, height * width)
+        } else {
+            (height, width)
+        };
+        for (row, out) in out
+            .chunks_exact_mut(count * channels)
+            .enumerate()
+            .take(rows)
+        {
             let mixed = &buffers.mixed[row * side * inner..];
             gemm(mixed, inner, count, weights, out, channels, false);
         }
@@ -225,7 +242,15 @@ impl<'a> Job<'a> {
         let (weights, pitch) = (self.layer.qkv.packed(), self.layer.qkv.outputs());
         qkv.resize(side * side * pitch, 0.0);
         if width == side {
-            gemm(normed, channels, height * side, weights.view(), qkv, pitch, false);
+            gemm(
+                normed,
+                channels,
+                height * side,
+                weights.view(),
+                qkv,
+                pitch,
+                false,
+            );
         } else {
             for (row, normed) in normed.chunks_exact(width * channels).enumerate() {
                 let out = &mut qkv[row * side * pitch..];
@@ -246,7 +271,10 @@ impl<'a> Job<'a> {
         let across = self.windows.padded.columns / side;
         let pitch = self.columns * channels;
         let mut out = vec![0.0; self.values.len()];
-        let rows = out.par_chunks_mut(pitch).zip(self.values.par_chunks(pitch)).enumerate();
+        let rows = out
+            .par_chunks_mut(pitch)
+            .zip(self.values.par_chunks(pitch))
+            .enumerate();
         rows.for_each(|(y, (out, input))| {
             for (wx, out) in out.chunks_mut(side * channels).enumerate() {
                 let part = &parts[y / side * across + wx];
@@ -275,16 +303,37 @@ fn split_heads(qkv: &[f32], layer: &WindowAttention) -> (Vec<f32>, Vec<f32>) {
 /// One attention head of one window for its first `asked` tokens, from
 /// `buffers.qkv` to its columns of `buffers.mixed`.
 fn attend(layer: &WindowAttention, head: usize, asked: usize, bias: &[f32], buffers: &mut Buffers) {
-    let Buffers { qkv, scores, mixed, keys, values, .. } = buffers;
-    let (dim, tokens, pitch) = (layer.head_dim(), layer.side * layer.side, layer.qkv.outputs());
+    let Buffers {
+        qkv,
+        scores,
+        mixed,
+        keys,
+        values,
+        ..
+    } = buffers;
+    let (dim, tokens, pitch) = (
+        layer.head_dim(),
+        layer.side * layer.side,
+        layer.qkv.outputs(),
+    );
     let qkv = &qkv[3 * dim * head..];
-    let keys = keys.pack_transposed(&qkv[dim..], pitch, tokens, dim).padded();
+    let keys = keys
+        .pack_transposed(&qkv[dim..], pitch, tokens, dim)
+        .padded();
     let ld = keys.n();
     scores.resize(asked * ld, 0.0);
     gemm(qkv, pitch, asked, keys, scores, ld, false);
     softmax_rows(scores, ld, tokens, layer.scale(), Some(bias));
     let values = values.pack(&qkv[2 * dim..], pitch, tokens, dim);
-    gemm(scores, ld, asked, values, &mut mixed[head * dim..], layer.project.inputs(), false);
+    gemm(
+        scores,
+        ld,
+        asked,
+        values,
+        &mut mixed[head * dim..],
+        layer.project.inputs(),
+        false,
+    );
 }
 
 #[cfg(test)]

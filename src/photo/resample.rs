@@ -71,7 +71,11 @@ fn cubic(x: f64) -> f64 {
 }
 
 fn sinc(x: f64) -> f64 {
-    if x == 0.0 { 1.0 } else { (x * std::f64::consts::PI).sin() / (x * std::f64::consts::PI) }
+    if x == 0.0 {
+        1.0
+    } else {
+        (x * std::f64::consts::PI).sin() / (x * std::f64::consts::PI)
+    }
 }
 
 /// Bits of a weight after the point.
@@ -112,7 +116,11 @@ impl Taps {
             }
             ranges.push((first, end.saturating_sub(first)));
         }
-        Self { ranges, weights, stride }
+        Self {
+            ranges,
+            weights,
+            stride,
+        }
     }
 
     fn of(&self, i: usize) -> (usize, &[i32]) {
@@ -139,8 +147,15 @@ pub fn resize(
     target: (usize, usize),
     filter: Filter,
 ) -> Vec<u8> {
-    assert_eq!(pixels.len(), size.0 * size.1 * channels, "size of the picture");
-    assert!(size.0 > 0 && size.1 > 0 && target.0 > 0 && target.1 > 0, "a side is zero");
+    assert_eq!(
+        pixels.len(),
+        size.0 * size.1 * channels,
+        "size of the picture"
+    );
+    assert!(
+        size.0 > 0 && size.1 > 0 && target.0 > 0 && target.1 > 0,
+        "a side is zero"
+    );
     match channels {
         1 => resize_channels::<1>(pixels, size, target, filter),
         2 => resize_channels::<2>(pixels, size, target, filter),
@@ -166,12 +181,16 @@ fn resize_channels<const C: usize>(
         (Some(columns), None) => horizontal::<C>(pixels, width, &columns),
         (None, Some(rows)) => vertical(pixels, width * C, &rows),
         // Pillow 13 shrinks the height first where that saves most work.
-        (Some(columns), Some(rows)) if height > new_height && lost(height, new_height) > 2 * lost(width, new_width) => {
+        (Some(columns), Some(rows))
+            if height > new_height && lost(height, new_height) > 2 * lost(width, new_width) =>
+        {
             horizontal::<C>(&vertical(pixels, width * C, &rows), width, &columns)
         }
-        (Some(columns), Some(rows)) => {
-            vertical(&horizontal::<C>(pixels, width, &columns), new_width * C, &rows)
-        }
+        (Some(columns), Some(rows)) => vertical(
+            &horizontal::<C>(pixels, width, &columns),
+            new_width * C,
+            &rows,
+        ),
     }
 }
 
@@ -182,39 +201,43 @@ fn lost(before: usize, after: usize) -> i64 {
 fn horizontal<const C: usize>(pixels: &[u8], width: usize, taps: &Taps) -> Vec<u8> {
     let pitch = taps.ranges.len() * C;
     let mut out = vec![0; pixels.len() / (width * C) * pitch];
-    out.par_chunks_mut(pitch).zip(pixels.par_chunks(width * C)).for_each(|(out, row)| {
-        let (row, _) = row.as_chunks::<C>();
-        let (out, _) = out.as_chunks_mut::<C>();
-        for (i, out) in out.iter_mut().enumerate() {
-            let (first, weights) = taps.of(i);
-            let mut sums = [1 << (PRECISION - 1); C];
-            for (pixel, weight) in row[first..first + weights.len()].iter().zip(weights) {
-                for (sum, value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(*value) * weight;
+    out.par_chunks_mut(pitch)
+        .zip(pixels.par_chunks(width * C))
+        .for_each(|(out, row)| {
+            let (row, _) = row.as_chunks::<C>();
+            let (out, _) = out.as_chunks_mut::<C>();
+            for (i, out) in out.iter_mut().enumerate() {
+                let (first, weights) = taps.of(i);
+                let mut sums = [1 << (PRECISION - 1); C];
+                for (pixel, weight) in row[first..first + weights.len()].iter().zip(weights) {
+                    for (sum, value) in sums.iter_mut().zip(pixel) {
+                        *sum += i32::from(*value) * weight;
+                    }
                 }
+                *out = sums.map(to_byte);
             }
-            *out = sums.map(to_byte);
-        }
-    });
+        });
     out
 }
 
 /// `pitch` is the length of a row.
 fn vertical(pixels: &[u8], pitch: usize, taps: &Taps) -> Vec<u8> {
     let mut out = vec![0; pitch * taps.ranges.len()];
-    out.par_chunks_mut(pitch).enumerate().for_each_init(Vec::new, |sums, (i, out)| {
-        let (first, weights) = taps.of(i);
-        sums.clear();
-        sums.resize(pitch, 1i32 << (PRECISION - 1));
-        for (row, weight) in pixels[first * pitch..].chunks_exact(pitch).zip(weights) {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(*value) * weight;
+    out.par_chunks_mut(pitch)
+        .enumerate()
+        .for_each_init(Vec::new, |sums, (i, out)| {
+            let (first, weights) = taps.of(i);
+            sums.clear();
+            sums.resize(pitch, 1i32 << (PRECISION - 1));
+            for (row, weight) in pixels[first * pitch..].chunks_exact(pitch).zip(weights) {
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(*value) * weight;
+                }
             }
-        }
-        for (out, sum) in out.iter_mut().zip(&*sums) {
-            *out = to_byte(*sum);
-        }
-    });
+            for (out, sum) in out.iter_mut().zip(&*sums) {
+                *out = to_byte(*sum);
+            }
+        });
     out
 }
 
@@ -227,12 +250,14 @@ fn nearest<const C: usize>(
 ) -> Vec<u8> {
     let (columns, rows) = (centres(width, new_width), centres(height, new_height));
     let mut out = vec![0; new_width * new_height * C];
-    out.par_chunks_mut(new_width * C).zip(rows).for_each(|(out, y)| {
-        let row = &pixels[y * width * C..][..width * C];
-        for (out, x) in out.chunks_exact_mut(C).zip(&columns) {
-            out.copy_from_slice(&row[x * C..][..C]);
-        }
-    });
+    out.par_chunks_mut(new_width * C)
+        .zip(rows)
+        .for_each(|(out, y)| {
+            let row = &pixels[y * width * C..][..width * C];
+            for (out, x) in out.chunks_exact_mut(C).zip(&columns) {
+                out.copy_from_slice(&row[x * C..][..C]);
+            }
+        });
     out
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use egui::{Align, Button, Context, Grid, Id, Key, Layout, Modal, RichText, ScrollArea, TextEdit, Ui};
+use egui::{
+    Align, Button, Context, Grid, Id, Key, Layout, Modal, RichText, ScrollArea, TextEdit, Ui,
+};
 
 use super::files::FileDialogs;
 use super::theme::{self, size, space};
@@ -39,7 +41,13 @@ struct ExportDraft {
 
 impl Dialogs {
     /// Show the dialog that is due.
-    pub fn show(&mut self, ctx: &Context, app: &mut App, files: &mut FileDialogs, out: &mut Vec<Command>) {
+    pub fn show(
+        &mut self,
+        ctx: &Context,
+        app: &mut App,
+        files: &mut FileDialogs,
+        out: &mut Vec<Command>,
+    ) {
         let Some(mut dialog) = app.dialog.take() else {
             self.shown = None;
             return;
@@ -110,10 +118,16 @@ impl Dialogs {
             out.push(Command::CloseDialog);
             return;
         };
-        if self.export.as_ref().is_none_or(|draft| draft.document != open.id) {
+        if self
+            .export
+            .as_ref()
+            .is_none_or(|draft| draft.document != open.id)
+        {
             self.export = Some(ExportDraft::new(open, app.current_class));
         }
-        let Some(draft) = &mut self.export else { return };
+        let Some(draft) = &mut self.export else {
+            return;
+        };
         ui.heading("Export");
         draft.kinds(ui, open);
         ui.add_space(space::XS);
@@ -132,7 +146,10 @@ impl Dialogs {
             }
         });
         if draft.no_file_dialog {
-            ui.label(dim(ui, "This desktop offers no file dialog: type the path above."));
+            ui.label(dim(
+                ui,
+                "This desktop offers no file dialog: type the path above.",
+            ));
         }
         let path = draft.path.clone();
         if path.exists() {
@@ -157,21 +174,36 @@ impl Dialogs {
         let Some(open) = &app.open else { return };
         let document = open.document();
         let classes = document.classes();
-        let used = document.segments().iter().filter(|segment| segment.class == id).count();
-        let plural = if used == 1 { "segment uses" } else { "segments use" };
+        let used = document
+            .segments()
+            .iter()
+            .filter(|segment| segment.class == id)
+            .count();
+        let plural = if used == 1 {
+            "segment uses"
+        } else {
+            "segments use"
+        };
         ui.heading(format!("Delete class {}", classes.name(id)));
         ui.label(format!("{used} {plural} it. What should become of them?"));
-        let others: Vec<_> =
-            classes.iter().filter(|class| class.id != id && class.id != BACKGROUND).collect();
+        let others: Vec<_> = classes
+            .iter()
+            .filter(|class| class.id != id && class.id != BACKGROUND)
+            .collect();
         for class in &others {
             let text = format!("Give them the class {}", class.name);
             ui.radio_value(&mut self.move_to, Some(class.id), text);
         }
-        ui.radio_value(&mut self.move_to, None, "Delete them too (Undo brings them back)");
+        ui.radio_value(
+            &mut self.move_to,
+            None,
+            "Delete them too (Undo brings them back)",
+        );
         buttons(ui, |ui| {
             if primary_button(ui, "Delete class", true).clicked() {
-                let removal =
-                    self.move_to.map_or(ClassRemoval::DeleteSegments, ClassRemoval::MoveTo);
+                let removal = self
+                    .move_to
+                    .map_or(ClassRemoval::DeleteSegments, ClassRemoval::MoveTo);
                 out.push(Command::RemoveClass(id, removal));
             }
             if ui.button("Cancel").clicked() {
@@ -180,7 +212,14 @@ impl Dialogs {
         });
     }
 
-    fn palette(&mut self, ui: &mut Ui, app: &App, query: &mut String, fresh: bool, out: &mut Vec<Command>) {
+    fn palette(
+        &mut self,
+        ui: &mut Ui,
+        app: &App,
+        query: &mut String,
+        fresh: bool,
+        out: &mut Vec<Command>,
+    ) {
         let field = TextEdit::singleline(query)
             .hint_text("Find a command")
             .desired_width(f32::INFINITY);
@@ -191,8 +230,10 @@ impl Dialogs {
         if response.changed() {
             self.chosen = 0;
         }
-        let found: Vec<_> =
-            keys::actions().into_iter().filter(|action| matches(action.name, query)).collect();
+        let found: Vec<_> = keys::actions()
+            .into_iter()
+            .filter(|action| matches(action.name, query))
+            .collect();
         let (up, down, enter) = ui.input(|input| {
             (
                 input.key_pressed(Key::ArrowUp),
@@ -260,10 +301,26 @@ impl ExportDraft {
     fn kinds(&mut self, ui: &mut Ui, open: &OpenDocument) {
         let before = self.kind();
         for (kind, name, what) in [
-            (ExportKind::ClassMap, "Class map", "8-bit indexed PNG: one class id per pixel, 255 = ignore"),
-            (ExportKind::InstanceMap, "Instance map", "16-bit grey PNG: one segment id per pixel, 0 = none"),
-            (ExportKind::Binary(self.class), "Binary mask of one class", "8-bit grey PNG: 255 inside, 0 outside"),
-            (ExportKind::Overlay, "Overlay picture", "The photo with the labels over it, to look at"),
+            (
+                ExportKind::ClassMap,
+                "Class map",
+                "8-bit indexed PNG: one class id per pixel, 255 = ignore",
+            ),
+            (
+                ExportKind::InstanceMap,
+                "Instance map",
+                "16-bit grey PNG: one segment id per pixel, 0 = none",
+            ),
+            (
+                ExportKind::Binary(self.class),
+                "Binary mask of one class",
+                "8-bit grey PNG: 255 inside, 0 outside",
+            ),
+            (
+                ExportKind::Overlay,
+                "Overlay picture",
+                "The photo with the labels over it, to look at",
+            ),
         ] {
             let on = std::mem::discriminant(&self.kind) == std::mem::discriminant(&kind);
             if ui.radio(on, name).on_hover_text(what).clicked() {
@@ -275,11 +332,13 @@ impl ExportDraft {
         }
         if matches!(self.kind, ExportKind::Binary(_)) {
             let classes = open.document().classes();
-            egui::ComboBox::from_label("Class").selected_text(classes.name(self.class)).show_ui(ui, |ui| {
-                for class in classes.iter().filter(|class| class.id != BACKGROUND) {
-                    ui.selectable_value(&mut self.class, class.id, &class.name);
-                }
-            });
+            egui::ComboBox::from_label("Class")
+                .selected_text(classes.name(self.class))
+                .show_ui(ui, |ui| {
+                    for class in classes.iter().filter(|class| class.id != BACKGROUND) {
+                        ui.selectable_value(&mut self.class, class.id, &class.name);
+                    }
+                });
         }
         if self.kind() != before && !self.own_path {
             self.propose(open);
@@ -301,8 +360,15 @@ fn buttons(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
 }
 
 fn unsaved(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
-    let name = app.open.as_ref().map(|open| open.name()).unwrap_or_default();
-    let read_only = app.open.as_ref().is_some_and(|open| open.read_only.is_some());
+    let name = app
+        .open
+        .as_ref()
+        .map(|open| open.name())
+        .unwrap_or_default();
+    let read_only = app
+        .open
+        .as_ref()
+        .is_some_and(|open| open.read_only.is_some());
     ui.heading(format!("Save the labels of {name}?"));
     ui.label(if read_only {
         "They were opened read-only and cannot be saved in place. Stay and use Export to keep your changes, or discard them."
@@ -324,10 +390,19 @@ fn unsaved(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
 }
 
 fn path(ui: &mut Ui, purpose: PathPurpose, text: &mut String, fresh: bool, out: &mut Vec<Command>) {
-    let what = if purpose == PathPurpose::Folder { "folder" } else { "photo" };
+    let what = if purpose == PathPurpose::Folder {
+        "folder"
+    } else {
+        "photo"
+    };
     ui.heading(format!("Open {what}"));
-    ui.label(dim(ui, "This desktop offers no file dialog. Type or paste a path, or drop a file on the window."));
-    let field = TextEdit::singleline(text).hint_text("Path").desired_width(f32::INFINITY);
+    ui.label(dim(
+        ui,
+        "This desktop offers no file dialog. Type or paste a path, or drop a file on the window.",
+    ));
+    let field = TextEdit::singleline(text)
+        .hint_text("Path")
+        .desired_width(f32::INFINITY);
     let response = ui.add(field.cursor_at_end(true)).accessible_name("Path");
     if fresh {
         response.request_focus();
@@ -356,8 +431,14 @@ fn all_keys(ui: &mut Ui) {
                 ui.add_space(space::S);
                 ui.label(RichText::new(group).family(theme::semibold()));
             }
-            let also = action.other.map(|key| format!("  or  {}", keys::text(ui.ctx(), &key)));
-            key_row(ui, &(keys::text(ui.ctx(), &key) + &also.unwrap_or_default()), action.name);
+            let also = action
+                .other
+                .map(|key| format!("  or  {}", keys::text(ui.ctx(), &key)));
+            key_row(
+                ui,
+                &(keys::text(ui.ctx(), &key) + &also.unwrap_or_default()),
+                action.name,
+            );
         }
         ui.add_space(space::S);
         ui.label(RichText::new("Pointer and more").family(theme::semibold()));
@@ -384,24 +465,34 @@ fn key_row(ui: &mut Ui, key: &str, what: &str) {
 
 fn matches(name: &str, query: &str) -> bool {
     let name = name.to_lowercase();
-    query.to_lowercase().split_whitespace().all(|word| name.contains(word))
+    query
+        .to_lowercase()
+        .split_whitespace()
+        .all(|word| name.contains(word))
 }
 
 fn messages(ui: &mut Ui, app: &App) {
     ui.heading("Messages");
     let colors = theme::colors(ui.ctx());
     let mut any = false;
-    ScrollArea::vertical().max_height(420.0).auto_shrink([false, true]).show(ui, |ui| {
-        for notice in app.notices.history() {
-            any = true;
-            let (color, icon) = toasts::face(&colors, notice.severity);
-            ui.horizontal_top(|ui| {
-                ui.label(RichText::new(icon).font(theme::icon_font(size::ICON)).color(color));
-                ui.label(dim(ui, ago(notice.at.elapsed().as_secs())));
-                ui.add(egui::Label::new(&notice.text).wrap().selectable(true));
-            });
-        }
-    });
+    ScrollArea::vertical()
+        .max_height(420.0)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            for notice in app.notices.history() {
+                any = true;
+                let (color, icon) = toasts::face(&colors, notice.severity);
+                ui.horizontal_top(|ui| {
+                    ui.label(
+                        RichText::new(icon)
+                            .font(theme::icon_font(size::ICON))
+                            .color(color),
+                    );
+                    ui.label(dim(ui, ago(notice.at.elapsed().as_secs())));
+                    ui.add(egui::Label::new(&notice.text).wrap().selectable(true));
+                });
+            }
+        });
     if !any {
         ui.label(dim(ui, "Nothing has been said yet"));
     }
@@ -417,34 +508,53 @@ fn ago(seconds: u64) -> String {
 
 fn settings(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     ui.heading("Settings");
-    Grid::new("settings").num_columns(2).spacing([space::L, space::S]).show(ui, |ui| {
-        ui.label("Theme");
-        ui.horizontal(|ui| {
-            for (name, theme) in [
-                ("Dark", ThemeChoice::Dark),
-                ("Light", ThemeChoice::Light),
-                ("As the desktop", ThemeChoice::System),
-            ] {
-                ui.selectable_value(&mut app.settings.theme, theme, name);
-            }
+    Grid::new("settings")
+        .num_columns(2)
+        .spacing([space::L, space::S])
+        .show(ui, |ui| {
+            ui.label("Theme");
+            ui.horizontal(|ui| {
+                for (name, theme) in [
+                    ("Dark", ThemeChoice::Dark),
+                    ("Light", ThemeChoice::Light),
+                    ("As the desktop", ThemeChoice::System),
+                ] {
+                    ui.selectable_value(&mut app.settings.theme, theme, name);
+                }
+            });
+            ui.end_row();
+            ui.label("Contours");
+            ui.checkbox(&mut app.settings.contours, "Outline segments");
+            ui.end_row();
+            ui.label("Going to another photo");
+            ui.checkbox(&mut app.settings.save_on_switch, "Save without asking");
+            ui.end_row();
+            ui.label("Label PNGs");
+            ui.checkbox(
+                &mut app.settings.voc_palette,
+                "Use the VOC palette, not the classes' colours",
+            );
+            ui.end_row();
+            ui.label("Labels of other programs");
+            ui.vertical(|ui| {
+                ui.checkbox(
+                    &mut app.settings.import_one_per_class,
+                    "One segment per class, not per area",
+                );
+                ui.checkbox(
+                    &mut app.settings.import_unknown_classes,
+                    "Add classes for unknown ids",
+                )
+                .on_hover_text("Otherwise such a file opens read-only");
+            });
+            ui.end_row();
+            ui.label("Largest photo");
+            let megapixels = egui::DragValue::new(&mut app.settings.max_megapixels)
+                .range(1..=4000)
+                .suffix(" megapixels");
+            ui.add(megapixels).accessible_name("Largest photo");
+            ui.end_row();
         });
-        ui.end_row();
-        ui.label("Contours");
-        ui.checkbox(&mut app.settings.contours, "Outline segments");
-        ui.end_row();
-        ui.label("Going to another photo");
-        ui.checkbox(&mut app.settings.save_on_switch, "Save without asking");
-        ui.end_row();
-        ui.label("Label PNGs");
-        ui.checkbox(&mut app.settings.voc_palette, "Use the VOC palette, not the classes' colours");
-        ui.end_row();
-        ui.label("Largest photo");
-        let megapixels = egui::DragValue::new(&mut app.settings.max_megapixels)
-            .range(1..=4000)
-            .suffix(" megapixels");
-        ui.add(megapixels).accessible_name("Largest photo");
-        ui.end_row();
-    });
     buttons(ui, |ui| {
         if primary_button(ui, "Done", true).clicked() {
             app.settings.save();

@@ -47,12 +47,18 @@ impl FileDialogs {
         }
         let (sender, answer) = bounded(1);
         let ctx = ctx.clone();
-        let spawned = std::thread::Builder::new().name("file dialog".into()).spawn(move || {
-            let _ = sender.send(ask(purpose, start));
-            ctx.request_repaint();
-        });
+        let spawned = std::thread::Builder::new()
+            .name("file dialog".into())
+            .spawn(move || {
+                let _ = sender.send(ask(purpose, start));
+                ctx.request_repaint();
+            });
         if spawned.is_ok() {
-            self.pending = Some(Pending { purpose, since: Instant::now(), answer });
+            self.pending = Some(Pending {
+                purpose,
+                since: Instant::now(),
+                answer,
+            });
         }
     }
 
@@ -68,7 +74,9 @@ impl FileDialogs {
         let pending = self.pending.take()?;
         match answer {
             Some(path) => Some(Picked::Path(pending.purpose, path)),
-            None if pending.since.elapsed() < TOO_FAST => Some(Picked::Unavailable(pending.purpose)),
+            None if pending.since.elapsed() < TOO_FAST => {
+                Some(Picked::Unavailable(pending.purpose))
+            }
             None => None,
         }
     }
@@ -77,7 +85,11 @@ impl FileDialogs {
 fn ask(purpose: PathPurpose, start: Option<PathBuf>) -> Option<PathBuf> {
     let mut dialog = rfd::FileDialog::new();
     if let Some(start) = &start {
-        let folder = if start.is_dir() { Some(start.as_path()) } else { start.parent() };
+        let folder = if start.is_dir() {
+            Some(start.as_path())
+        } else {
+            start.parent()
+        };
         if let Some(folder) = folder {
             dialog = dialog.set_directory(folder);
         }

@@ -23,10 +23,27 @@ impl Filmstrip {
     /// a hundred thousand photos costs no more than one of ten.
     pub fn show(&mut self, ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         let Some(folder) = &app.folder else { return };
-        let current = app.open.as_ref().and_then(|open| folder.position(&open.path));
+        let current = app
+            .open
+            .as_ref()
+            .and_then(|open| folder.position(&open.path));
         ui.horizontal_centered(|ui| {
-            command_button(ui, app, out, icons::CARET_LEFT, "Previous photo", Command::PreviousPhoto);
-            command_button(ui, app, out, icons::CARET_RIGHT, "Next photo", Command::NextPhoto);
+            command_button(
+                ui,
+                app,
+                out,
+                icons::CARET_LEFT,
+                "Previous photo",
+                Command::PreviousPhoto,
+            );
+            command_button(
+                ui,
+                app,
+                out,
+                icons::CARET_RIGHT,
+                "Next photo",
+                Command::NextPhoto,
+            );
             let mut area = ScrollArea::horizontal().auto_shrink([false, false]);
             if self.shown != current {
                 self.shown = current;
@@ -51,7 +68,10 @@ impl Filmstrip {
                         .frame_when_inactive(false)
                         .selected(current == Some(at));
                     let response = ui.put(rect, face).accessible_name(format!("Photo {name}"));
-                    if response.on_hover_text(entry.path.display().to_string()).clicked() {
+                    if response
+                        .on_hover_text(entry.path.display().to_string())
+                        .clicked()
+                    {
                         out.push(Command::Open(entry.path.clone()));
                     }
                 }

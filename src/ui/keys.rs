@@ -35,22 +35,82 @@ pub fn actions() -> Vec<Action> {
         if !heading.is_empty() {
             group = heading;
         }
-        actions.push(Action { group, name, key, other, command });
+        actions.push(Action {
+            group,
+            name,
+            key,
+            other,
+            command,
+        });
     };
-    add("File", "Open photo…", key(CTRL, Key::O), None, Command::AskForPhoto);
-    add("", "Open folder…", key(CTRL.plus(SHIFT), Key::O), None, Command::AskForFolder);
+    add(
+        "File",
+        "Open photo…",
+        key(CTRL, Key::O),
+        None,
+        Command::AskForPhoto,
+    );
+    add(
+        "",
+        "Open folder…",
+        key(CTRL.plus(SHIFT), Key::O),
+        None,
+        Command::AskForFolder,
+    );
     add("", "Open the sample photo", None, None, Command::OpenSample);
     add("", "Save labels", key(CTRL, Key::S), None, Command::Save);
-    add("", "Export…", key(CTRL, Key::E), None, Command::AskForExport);
-    add("", "Next photo", key(NONE, Key::ArrowRight), None, Command::NextPhoto);
-    add("", "Previous photo", key(NONE, Key::ArrowLeft), None, Command::PreviousPhoto);
-    add("", "Settings", key(CTRL, Key::Comma), None, Command::Show(Dialog::Settings));
+    add(
+        "",
+        "Export…",
+        key(CTRL, Key::E),
+        None,
+        Command::AskForExport,
+    );
+    add(
+        "",
+        "Next photo",
+        key(NONE, Key::ArrowRight),
+        None,
+        Command::NextPhoto,
+    );
+    add(
+        "",
+        "Previous photo",
+        key(NONE, Key::ArrowLeft),
+        None,
+        Command::PreviousPhoto,
+    );
+    add(
+        "",
+        "Settings",
+        key(CTRL, Key::Comma),
+        None,
+        Command::Show(Dialog::Settings),
+    );
     add("", "Quit", key(CTRL, Key::Q), None, Command::Quit);
 
     add("Edit", "Undo", key(CTRL, Key::Z), None, Command::Undo);
-    add("", "Redo", key(CTRL.plus(SHIFT), Key::Z), key(CTRL, Key::Y), Command::Redo);
-    add("", "Delete selected", key(NONE, Key::Delete), key(NONE, Key::Backspace), Command::DeleteSelected);
-    add("", "Merge selected", key(CTRL, Key::M), None, Command::MergeSelected);
+    add(
+        "",
+        "Redo",
+        key(CTRL.plus(SHIFT), Key::Z),
+        key(CTRL, Key::Y),
+        Command::Redo,
+    );
+    add(
+        "",
+        "Delete selected",
+        key(NONE, Key::Delete),
+        key(NONE, Key::Backspace),
+        Command::DeleteSelected,
+    );
+    add(
+        "",
+        "Merge selected",
+        key(CTRL, Key::M),
+        None,
+        Command::MergeSelected,
+    );
 
     for tool in Tool::ALL {
         let letter = match tool {
@@ -61,48 +121,168 @@ pub fn actions() -> Vec<Action> {
             Tool::Eraser => Key::E,
         };
         let heading = if tool == Tool::Select { "Tools" } else { "" };
-        add(heading, tool.name(), key(NONE, letter), None, Command::Take(tool));
+        add(
+            heading,
+            tool.name(),
+            key(NONE, letter),
+            None,
+            Command::Take(tool),
+        );
     }
-    add("", "Smaller brush", key(NONE, Key::OpenBracket), None, Command::ResizeBrush(-1.0));
-    add("", "Larger brush", key(NONE, Key::CloseBracket), None, Command::ResizeBrush(1.0));
+    add(
+        "",
+        "Smaller brush",
+        key(NONE, Key::OpenBracket),
+        None,
+        Command::ResizeBrush(-1.0),
+    );
+    add(
+        "",
+        "Larger brush",
+        key(NONE, Key::CloseBracket),
+        None,
+        Command::ResizeBrush(1.0),
+    );
 
-    add("Model", "Accept proposal", key(NONE, Key::Enter), None, Command::Accept);
-    add("", "Drop proposal, deselect", key(NONE, Key::Escape), None, Command::Drop);
-    add("", "Next mask", key(NONE, Key::Tab), None, Command::NextCandidate);
-    add("", "Previous mask", key(SHIFT, Key::Tab), None, Command::PreviousCandidate);
-    add("", "Segment everything", key(CTRL.plus(SHIFT), Key::E), None, Command::SegmentEverything);
-    add("", "Stop the model", key(CTRL, Key::Period), None, Command::CancelWork);
+    add(
+        "Model",
+        "Accept proposal",
+        key(NONE, Key::Enter),
+        None,
+        Command::Accept,
+    );
+    add(
+        "",
+        "Drop proposal, deselect",
+        key(NONE, Key::Escape),
+        None,
+        Command::Drop,
+    );
+    add(
+        "",
+        "Next mask",
+        key(NONE, Key::Tab),
+        None,
+        Command::NextCandidate,
+    );
+    add(
+        "",
+        "Previous mask",
+        key(SHIFT, Key::Tab),
+        None,
+        Command::PreviousCandidate,
+    );
+    add(
+        "",
+        "Segment everything",
+        key(CTRL.plus(SHIFT), Key::E),
+        None,
+        Command::SegmentEverything,
+    );
+    add(
+        "",
+        "Stop the model",
+        key(CTRL, Key::Period),
+        None,
+        Command::CancelWork,
+    );
 
-    add("View", "Fit photo", key(NONE, Key::Num0), None, Command::Fit);
-    add("", "Actual size", key(SHIFT, Key::Num0), None, Command::ActualSize);
-    add("", "Zoom in", key(NONE, Key::Plus), key(NONE, Key::Equals), Command::ZoomIn);
-    add("", "Zoom out", key(NONE, Key::Minus), None, Command::ZoomOut);
-    add("", "Zoom to segment", key(NONE, Key::Z), None, Command::ZoomToSegment);
+    add(
+        "View",
+        "Fit photo",
+        key(NONE, Key::Num0),
+        None,
+        Command::Fit,
+    );
+    add(
+        "",
+        "Actual size",
+        key(SHIFT, Key::Num0),
+        None,
+        Command::ActualSize,
+    );
+    add(
+        "",
+        "Zoom in",
+        key(NONE, Key::Plus),
+        key(NONE, Key::Equals),
+        Command::ZoomIn,
+    );
+    add(
+        "",
+        "Zoom out",
+        key(NONE, Key::Minus),
+        None,
+        Command::ZoomOut,
+    );
+    add(
+        "",
+        "Zoom to segment",
+        key(NONE, Key::Z),
+        None,
+        Command::ZoomToSegment,
+    );
     add("", "Panels", key(CTRL, Key::B), None, Command::TogglePanel);
-    add("", "Photo strip", key(CTRL.plus(SHIFT), Key::B), None, Command::ToggleFilmstrip);
+    add(
+        "",
+        "Photo strip",
+        key(CTRL.plus(SHIFT), Key::B),
+        None,
+        Command::ToggleFilmstrip,
+    );
 
-    add("Help", "All keys", key(NONE, Key::F1), None, Command::Show(Dialog::Keys));
-    add("", "Find a command", key(CTRL, Key::K), None, Command::Show(Dialog::Palette(String::new())));
+    add(
+        "Help",
+        "All keys",
+        key(NONE, Key::F1),
+        None,
+        Command::Show(Dialog::Keys),
+    );
+    add(
+        "",
+        "Find a command",
+        key(CTRL, Key::K),
+        None,
+        Command::Show(Dialog::Palette(String::new())),
+    );
     add("", "Messages", None, None, Command::Show(Dialog::Messages));
     add("", "First steps", None, None, Command::ShowFirstSteps);
-    add("", "About PatchLens", None, None, Command::Show(Dialog::About));
+    add(
+        "",
+        "About PatchLens",
+        None,
+        None,
+        Command::Show(Dialog::About),
+    );
     actions
 }
 
 /// Gestures that have no command, for the F1 sheet.
 pub const GESTURES: [(&str, &str); 12] = [
-    ("1 … 9", "Current class; with Select, the class of the selected segments"),
+    (
+        "1 … 9",
+        "Current class; with Select, the class of the selected segments",
+    ),
     ("Wheel, pinch", "Zoom about the pointer"),
     ("Space+drag, middle drag", "Move the photo"),
     ("Hold H", "Hide the labels"),
     ("Hold Shift+H", "Labels alone, without the photo"),
-    ("Click, right click", "Points: the object, not the object (Alt+click too)"),
+    (
+        "Click, right click",
+        "Points: the object, not the object (Alt+click too)",
+    ),
     ("Drag", "Points, Box: a box around the object"),
     ("Drag a point", "Move it"),
     ("Right click a point", "Delete it"),
-    ("Shift+click", "Brush, Eraser: a straight line; Select: add to the selection"),
+    (
+        "Shift+click",
+        "Brush, Eraser: a straight line; Select: add to the selection",
+    ),
     ("Ctrl+wheel", "Brush, Eraser: size"),
-    ("Double click", "Class or segment in a panel: rename, zoom to"),
+    (
+        "Double click",
+        "Class or segment in a panel: rename, zoom to",
+    ),
 ];
 
 /// The shortcut's text for tooltips and menus.

@@ -63,7 +63,12 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
             let wake = Arc::new(move || ctx.request_repaint());
             let engine = Box::new(MobileSamEngine::new(DEFAULT_MODEL));
             let worker = Worker::spawn(engine, wake);
-            Ok(Box::new(Window::new(&creation.egui_ctx, worker, Settings::load(), path)))
+            Ok(Box::new(Window::new(
+                &creation.egui_ctx,
+                worker,
+                Settings::load(),
+                path,
+            )))
         }),
     );
     match outcome {
@@ -128,7 +133,8 @@ impl Window {
         self.close_request(&ctx, &mut out);
         self.picked(&mut out);
         self.layout(ui, &mut out);
-        self.dialogs.show(&ctx, &mut self.app, &mut self.files, &mut out);
+        self.dialogs
+            .show(&ctx, &mut self.app, &mut self.files, &mut out);
         for command in out {
             self.app.apply(command);
         }
@@ -138,8 +144,18 @@ impl Window {
 
     fn layout(&mut self, ui: &mut Ui, out: &mut Vec<Command>) {
         let colors = theme::colors(ui.ctx());
-        let bar = |x: f32| Frame::NONE.fill(colors.panel).inner_margin(Margin::symmetric(x as i8, 0));
-        let Self { app, canvas, panels, filmstrip, .. } = self;
+        let bar = |x: f32| {
+            Frame::NONE
+                .fill(colors.panel)
+                .inner_margin(Margin::symmetric(x as i8, 0))
+        };
+        let Self {
+            app,
+            canvas,
+            panels,
+            filmstrip,
+            ..
+        } = self;
         Panel::top("top bar")
             .exact_size(size::TOP_BAR)
             .frame(bar(space::S))
@@ -183,7 +199,13 @@ impl Window {
     }
 
     fn dropped_files(&self, ctx: &Context, out: &mut Vec<Command>) {
-        let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
+        let dropped = ctx.input(|input| {
+            input
+                .raw
+                .dropped_files
+                .first()
+                .map(|file| file.path().to_path_buf())
+        });
         if let Some(path) = dropped {
             out.push(Command::Open(path));
         }
@@ -194,7 +216,12 @@ impl Window {
         if !ctx.input(|input| input.viewport().close_requested()) || self.closing {
             return;
         }
-        if self.app.open.as_ref().is_some_and(|open| open.is_dirty() || open.is_saving()) {
+        if self
+            .app
+            .open
+            .as_ref()
+            .is_some_and(|open| open.is_dirty() || open.is_saving())
+        {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             if self.app.asks_about_unsaved() {
                 out.push(Command::Unsaved(UnsavedAnswer::Stay));
@@ -213,7 +240,10 @@ impl Window {
             Some(Picked::Unavailable(purpose)) => {
                 let start = self.app.open.as_ref().and_then(|open| open.path.parent());
                 let start = start.map(|folder| format!("{}/", folder.display()));
-                out.push(Command::Show(Dialog::Path(purpose, start.unwrap_or_default())));
+                out.push(Command::Show(Dialog::Path(
+                    purpose,
+                    start.unwrap_or_default(),
+                )));
             }
         }
     }
@@ -270,5 +300,9 @@ impl eframe::App for Window {
 
 /// The name of a class on screen.
 fn class_name(classes: &Classes, id: ClassId) -> &str {
-    if id == IGNORE { "ignore" } else { classes.name(id) }
+    if id == IGNORE {
+        "ignore"
+    } else {
+        classes.name(id)
+    }
 }

@@ -1,6 +1,8 @@
 //! The panels at the right: classes and segments.
 
-use egui::{Align, Button, CollapsingHeader, Layout, RichText, ScrollArea, Sense, TextEdit, Ui, Vec2};
+use egui::{
+    Align, Button, CollapsingHeader, Layout, RichText, ScrollArea, Sense, TextEdit, Ui, Vec2,
+};
 
 use super::icons;
 use super::theme::{self, size, space};
@@ -38,12 +40,13 @@ impl Panels {
                 panels.adding = Some(String::new());
             }
         });
-        ScrollArea::vertical().id_salt("classes").max_height(classes_height).auto_shrink([false, true]).show(
-            ui,
-            |ui| {
+        ScrollArea::vertical()
+            .id_salt("classes")
+            .max_height(classes_height)
+            .auto_shrink([false, true])
+            .show(ui, |ui| {
                 self.classes(ui, app, open, out);
-            },
-        );
+            });
         ui.add_space(space::S);
         ui.separator();
         let count = open.document().segments().len();
@@ -88,11 +91,19 @@ impl Panels {
         let current = app.current_class == class.id;
         row(ui, current, |ui| {
             self.color_button(ui, class, out);
-            if self.renaming.as_ref().is_some_and(|(id, _)| *id == class.id) {
+            if self
+                .renaming
+                .as_ref()
+                .is_some_and(|(id, _)| *id == class.id)
+            {
                 self.rename_field(ui, out);
                 return;
             }
-            let number = if class.id <= 9 { class.id.to_string() } else { String::new() };
+            let number = if class.id <= 9 {
+                class.id.to_string()
+            } else {
+                String::new()
+            };
             let width = ui.available_width() - 2.0 * size::ROW - space::L;
             let name = format!("{}  {}", class.id, class.name);
             let response = ui
@@ -128,7 +139,9 @@ impl Panels {
     }
 
     fn rename_field(&mut self, ui: &mut Ui, out: &mut Vec<Command>) {
-        let Some((id, mut name)) = self.renaming.take() else { return };
+        let Some((id, mut name)) = self.renaming.take() else {
+            return;
+        };
         let response = ui.add(TextEdit::singleline(&mut name).desired_width(ui.available_width()));
         let response = response.accessible_name("New name of the class");
         let escaped = ui.input(|input| input.key_pressed(egui::Key::Escape));
@@ -179,7 +192,9 @@ impl Panels {
             });
             return;
         }
-        let mut area = ScrollArea::vertical().id_salt("segments").auto_shrink([false, false]);
+        let mut area = ScrollArea::vertical()
+            .id_salt("segments")
+            .auto_shrink([false, false]);
         // A selection made on the canvas is brought into view.
         if self.shown_selection != open.selection {
             self.shown_selection.clone_from(&open.selection);
@@ -201,13 +216,12 @@ impl Panels {
 
 /// A list row: full width, highlighted when it is the current one.
 fn row(ui: &mut Ui, current: bool, content: impl FnOnce(&mut Ui)) {
-    let rect = egui::Rect::from_min_size(
-        ui.cursor().min,
-        Vec2::new(ui.available_width(), size::ROW),
-    );
+    let rect =
+        egui::Rect::from_min_size(ui.cursor().min, Vec2::new(ui.available_width(), size::ROW));
     if current {
         let fill = ui.visuals().selection.bg_fill;
-        ui.painter().rect_filled(rect, f32::from(size::CORNER), fill);
+        ui.painter()
+            .rect_filled(rect, f32::from(size::CORNER), fill);
     }
     ui.allocate_ui_with_layout(rect.size(), Layout::left_to_right(Align::Center), |ui| {
         ui.set_min_size(rect.size());
@@ -230,7 +244,10 @@ fn ignore_row(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         swatch(ui, theme::colors(ui.ctx()).dim, true);
         let width = ui.available_width() - space::L;
         let response = ui
-            .add_sized(Vec2::new(width, size::ROW), name_button("255  ignore", current))
+            .add_sized(
+                Vec2::new(width, size::ROW),
+                name_button("255  ignore", current),
+            )
             .accessible_name("Class ignore")
             .on_hover_text("Pixels that training and evaluation leave out");
         if response.clicked() {
@@ -244,13 +261,26 @@ fn segment_row(ui: &mut Ui, open: &OpenDocument, segment: &Segment, out: &mut Ve
     let classes = open.document().classes();
     ui.push_id(("segment", segment.id), |ui| {
         row(ui, selected, |ui| {
-            swatch(ui, theme::class_color(classes.color(segment.class)), segment.class == IGNORE);
-            let name = format!("{}  {}", segment.id, super::class_name(classes, segment.class));
+            swatch(
+                ui,
+                theme::class_color(classes.color(segment.class)),
+                segment.class == IGNORE,
+            );
+            let name = format!(
+                "{}  {}",
+                segment.id,
+                super::class_name(classes, segment.class)
+            );
             let width = ui.available_width() - 2.0 * size::ROW - 100.0;
             let response = ui
-                .add_sized(Vec2::new(width.max(60.0), size::ROW), name_button(&name, selected))
+                .add_sized(
+                    Vec2::new(width.max(60.0), size::ROW),
+                    name_button(&name, selected),
+                )
                 .accessible_name(format!("Segment {}", segment.id))
-                .on_hover_text("Click to select, Shift adds, double click zooms, right click for more");
+                .on_hover_text(
+                    "Click to select, Shift adds, double click zooms, right click for more",
+                );
             if response.double_clicked() {
                 out.push(Command::Select(vec![segment.id]));
                 out.push(Command::ZoomToSegment);
@@ -266,7 +296,9 @@ fn segment_row(ui: &mut Ui, open: &OpenDocument, segment: &Segment, out: &mut Ve
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 segment_toggles(ui, segment, out);
                 let area = RichText::new(format!("{} px", grouped(segment.area))).small();
-                ui.add(egui::Label::new(area.color(theme::colors(ui.ctx()).dim)).sense(Sense::hover()));
+                ui.add(
+                    egui::Label::new(area.color(theme::colors(ui.ctx()).dim)).sense(Sense::hover()),
+                );
             });
         });
     });
@@ -298,7 +330,12 @@ fn segment_menu(ui: &mut Ui, open: &OpenDocument, segment: &Segment, out: &mut V
         }
     };
     ui.menu_button("Change class", |ui| {
-        for class in open.document().classes().iter().filter(|class| class.id != BACKGROUND) {
+        for class in open
+            .document()
+            .classes()
+            .iter()
+            .filter(|class| class.id != BACKGROUND)
+        {
             if ui.radio(segment.class == class.id, &class.name).clicked() {
                 out.push(Command::SetClass(segment.id, class.id));
                 ui.close();
@@ -311,7 +348,10 @@ fn segment_menu(ui: &mut Ui, open: &OpenDocument, segment: &Segment, out: &mut V
         ui.close();
     }
     let can_merge = open.selection.len() > 1 && open.selection.contains(&segment.id);
-    if ui.add_enabled(can_merge, Button::new("Merge selected")).clicked() {
+    if ui
+        .add_enabled(can_merge, Button::new("Merge selected"))
+        .clicked()
+    {
         out.push(Command::MergeSelected);
         ui.close();
     }
@@ -324,19 +364,27 @@ fn segment_menu(ui: &mut Ui, open: &OpenDocument, segment: &Segment, out: &mut V
 
 /// Kept closed by default: a 16-bit or float photo's display window.
 pub fn display_window(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
-    let Some(window) = app.open.as_ref().and_then(|open| open.photo.window()) else { return };
-    CollapsingHeader::new("Display window").default_open(true).show(ui, |ui| {
-        let (mut lo, mut hi) = (window.lo, window.hi);
-        let speed = ((window.max - window.min) / 500.0).max(f32::MIN_POSITIVE);
-        ui.horizontal(|ui| {
-            ui.label(dim(ui, "Black"));
-            let range = window.min..=window.max;
-            let low = ui.add(egui::DragValue::new(&mut lo).speed(speed).range(range.clone()));
-            ui.label(dim(ui, "White"));
-            let high = ui.add(egui::DragValue::new(&mut hi).speed(speed).range(range));
-            if (low.changed() || high.changed()) && lo < hi {
-                out.push(Command::SetWindow(lo, hi));
-            }
+    let Some(window) = app.open.as_ref().and_then(|open| open.photo.window()) else {
+        return;
+    };
+    CollapsingHeader::new("Display window")
+        .default_open(true)
+        .show(ui, |ui| {
+            let (mut lo, mut hi) = (window.lo, window.hi);
+            let speed = ((window.max - window.min) / 500.0).max(f32::MIN_POSITIVE);
+            ui.horizontal(|ui| {
+                ui.label(dim(ui, "Black"));
+                let range = window.min..=window.max;
+                let low = ui.add(
+                    egui::DragValue::new(&mut lo)
+                        .speed(speed)
+                        .range(range.clone()),
+                );
+                ui.label(dim(ui, "White"));
+                let high = ui.add(egui::DragValue::new(&mut hi).speed(speed).range(range));
+                if (low.changed() || high.changed()) && lo < hi {
+                    out.push(Command::SetWindow(lo, hi));
+                }
+            });
         });
-    });
 }

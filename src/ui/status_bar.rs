@@ -35,15 +35,24 @@ fn position(ui: &mut Ui, app: &App, readout: &Readout) {
         ui.label(dim(ui, "Open a photo or drop one here"));
         return;
     };
-    let at = readout.pixel.map_or(String::new(), |[x, y]| format!("{x}, {y}"));
+    let at = readout
+        .pixel
+        .map_or(String::new(), |[x, y]| format!("{x}, {y}"));
     cell(ui, 86.0, RichText::new(at));
     let classes = open.document().classes();
     let under = readout
         .pixel
         .and_then(|[x, y]| open.document().segment_at(x, y))
         .map(|segment| {
-            let score = segment.score.map(|score| format!(" · {score:.2}")).unwrap_or_default();
-            format!("{} · segment {}{score}", super::class_name(classes, segment.class), segment.id)
+            let score = segment
+                .score
+                .map(|score| format!(" · {score:.2}"))
+                .unwrap_or_default();
+            format!(
+                "{} · segment {}{score}",
+                super::class_name(classes, segment.class),
+                segment.id
+            )
         })
         .unwrap_or_default();
     cell(ui, 210.0, RichText::new(under));
@@ -52,19 +61,27 @@ fn position(ui: &mut Ui, app: &App, readout: &Readout) {
     let source = open.photo.source();
     let float = if source.float { " float" } else { "" };
     let info = format!("{}, {} bit{float}", source.format.name(), source.bits);
-    ui.label(dim(ui, format!("{width} × {height}"))).on_hover_text(format!(
-        "{} pixels, {info}",
-        grouped(u64::from(width) * u64::from(height))
-    ));
+    ui.label(dim(ui, format!("{width} × {height}")))
+        .on_hover_text(format!(
+            "{} pixels, {info}",
+            grouped(u64::from(width) * u64::from(height))
+        ));
 }
 
 fn messages(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
-    let worst = app.notices.history().any(|notice| notice.severity == Severity::Error);
+    let worst = app
+        .notices
+        .history()
+        .any(|notice| notice.severity == Severity::Error);
     let colors = theme::colors(ui.ctx());
     let color = if worst { colors.danger } else { colors.dim };
-    let face = RichText::new(icons::BELL).font(theme::icon_font(size::SWATCH)).color(color);
+    let face = RichText::new(icons::BELL)
+        .font(theme::icon_font(size::SWATCH))
+        .color(color);
     let response = ui.add(Button::new(face).frame_when_inactive(false).small());
-    let response = response.accessible_name("Messages").on_hover_text("All messages of this run");
+    let response = response
+        .accessible_name("Messages")
+        .on_hover_text("All messages of this run");
     if response.clicked() {
         out.push(Command::Show(Dialog::Messages));
     }
@@ -87,12 +104,18 @@ fn work(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     };
     let close = RichText::new(icons::CLOSE).font(theme::icon_font(size::SWATCH));
     let cancel = ui.add(Button::new(close).frame_when_inactive(false).small());
-    if cancel.accessible_name("Cancel").on_hover_text("Stop this").clicked() {
+    if cancel
+        .accessible_name("Cancel")
+        .on_hover_text("Stop this")
+        .clicked()
+    {
         out.push(Command::CancelWork);
     }
     match activity.fraction {
         Some(fraction) => {
-            let bar = ProgressBar::new(fraction).desired_width(90.0).desired_height(space::S);
+            let bar = ProgressBar::new(fraction)
+                .desired_width(90.0)
+                .desired_height(space::S);
             ui.add(bar);
         }
         None => {
@@ -101,13 +124,17 @@ fn work(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     }
     let elapsed = activity.since.elapsed().as_secs_f32();
     ui.label(format!("{} {elapsed:.1} s", describe(activity)));
-    ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
+    ui.ctx()
+        .request_repaint_after(std::time::Duration::from_millis(100));
 }
 
 fn describe(activity: &Activity) -> String {
     let by_kind = || match &activity.kind {
         ActivityKind::Open(path) => {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            let name = path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy();
             format!("Opening {name}")
         }
         ActivityKind::Rewindow => "Changing the display window".to_owned(),

@@ -169,20 +169,39 @@ pub fn follow(ctx: &Context, choice: ThemeChoice) {
 fn fonts() -> FontDefinitions {
     let mut fonts = FontDefinitions::default();
     let mut add = |name: &str, bytes: &'static [u8]| {
-        fonts.font_data.insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
+        fonts
+            .font_data
+            .insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
     };
-    add("inter", include_bytes!("../../assets/fonts/Inter-Regular.otf"));
-    add("inter-semibold", include_bytes!("../../assets/fonts/Inter-SemiBold.otf"));
-    add("phosphor", include_bytes!("../../assets/fonts/Phosphor.ttf"));
-    let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
+    add(
+        "inter",
+        include_bytes!("../../assets/fonts/Inter-Regular.otf"),
+    );
+    add(
+        "inter-semibold",
+        include_bytes!("../../assets/fonts/Inter-SemiBold.otf"),
+    );
+    add(
+        "phosphor",
+        include_bytes!("../../assets/fonts/Phosphor.ttf"),
+    );
+    let fallback = fonts
+        .families
+        .get(&FontFamily::Proportional)
+        .cloned()
+        .unwrap_or_default();
     let chain = |first: &str| {
         let mut chain = vec![first.to_owned(), "phosphor".to_owned()];
         chain.extend(fallback.iter().cloned());
         chain
     };
-    fonts.families.insert(FontFamily::Proportional, chain("inter"));
+    fonts
+        .families
+        .insert(FontFamily::Proportional, chain("inter"));
     fonts.families.insert(semibold(), chain("inter-semibold"));
-    fonts.families.insert(FontFamily::Name("icons".into()), chain("phosphor"));
+    fonts
+        .families
+        .insert(FontFamily::Name("icons".into()), chain("phosphor"));
     fonts
 }
 
@@ -194,10 +213,19 @@ fn style(theme: Theme, colors: Colors) -> Style {
     };
     style.text_styles = [
         (TextStyle::Body, FontId::new(13.0, FontFamily::Proportional)),
-        (TextStyle::Button, FontId::new(13.0, FontFamily::Proportional)),
-        (TextStyle::Small, FontId::new(11.0, FontFamily::Proportional)),
+        (
+            TextStyle::Button,
+            FontId::new(13.0, FontFamily::Proportional),
+        ),
+        (
+            TextStyle::Small,
+            FontId::new(11.0, FontFamily::Proportional),
+        ),
         (TextStyle::Heading, FontId::new(15.0, semibold())),
-        (TextStyle::Monospace, FontId::new(12.0, FontFamily::Monospace)),
+        (
+            TextStyle::Monospace,
+            FontId::new(12.0, FontFamily::Monospace),
+        ),
     ]
     .into();
     let spacing = &mut style.spacing;
@@ -265,7 +293,11 @@ mod tests {
         let luminance = |c: Color32| {
             let linear = |v: u8| {
                 let v = f32::from(v) / 255.0;
-                if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+                if v <= 0.04045 {
+                    v / 12.92
+                } else {
+                    ((v + 0.055) / 1.055).powf(2.4)
+                }
             };
             0.2126 * linear(c.r()) + 0.7152 * linear(c.g()) + 0.0722 * linear(c.b())
         };

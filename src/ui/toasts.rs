@@ -1,6 +1,8 @@
 //! Messages that come up over the canvas and go away by themselves.
 
-use egui::{Align, Align2, Area, Button, Context, Frame, Id, Label, Layout, Order, RichText, Stroke, Vec2};
+use egui::{
+    Align, Align2, Area, Button, Context, Frame, Id, Label, Layout, Order, RichText, Stroke, Vec2,
+};
 
 use super::icons;
 use super::theme::{self, Colors, size, space};
@@ -34,20 +36,27 @@ pub fn show(ctx: &Context, app: &mut App, bottom_right: egui::Pos2) {
     area.show(ctx, |ui| {
         for notice in shown.iter().rev().take(SHOWN).rev() {
             let (color, icon) = face(&colors, notice.severity);
-            Frame::popup(ui.style()).stroke(Stroke::new(1.0, color)).show(ui, |ui| {
-                ui.set_width(size::TOAST);
-                ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-                    let close = RichText::new(icons::CLOSE).font(theme::icon_font(size::SWATCH));
-                    let close = ui.add(Button::new(close).frame_when_inactive(false).small());
-                    if close.accessible_name("Dismiss").clicked() {
-                        dismissed = Some(notice.id);
-                    }
-                    ui.with_layout(Layout::left_to_right(Align::Min), |ui| {
-                        ui.label(RichText::new(icon).font(theme::icon_font(size::ICON)).color(color));
-                        ui.add(Label::new(&notice.text).wrap());
+            Frame::popup(ui.style())
+                .stroke(Stroke::new(1.0, color))
+                .show(ui, |ui| {
+                    ui.set_width(size::TOAST);
+                    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+                        let close =
+                            RichText::new(icons::CLOSE).font(theme::icon_font(size::SWATCH));
+                        let close = ui.add(Button::new(close).frame_when_inactive(false).small());
+                        if close.accessible_name("Dismiss").clicked() {
+                            dismissed = Some(notice.id);
+                        }
+                        ui.with_layout(Layout::left_to_right(Align::Min), |ui| {
+                            ui.label(
+                                RichText::new(icon)
+                                    .font(theme::icon_font(size::ICON))
+                                    .color(color),
+                            );
+                            ui.add(Label::new(&notice.text).wrap());
+                        });
                     });
                 });
-            });
             ui.add_space(space::XS);
         }
     });

@@ -17,8 +17,22 @@ pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         menu(ui, app, out);
         title(ui, app);
         ui.separator();
-        command_button(ui, app, out, icons::IMAGE, "Open photo", Command::AskForPhoto);
-        command_button(ui, app, out, icons::FOLDER, "Open folder", Command::AskForFolder);
+        command_button(
+            ui,
+            app,
+            out,
+            icons::IMAGE,
+            "Open photo",
+            Command::AskForPhoto,
+        );
+        command_button(
+            ui,
+            app,
+            out,
+            icons::FOLDER,
+            "Open folder",
+            Command::AskForFolder,
+        );
         command_button(ui, app, out, icons::SAVE, "Save labels", Command::Save);
         command_button(ui, app, out, icons::EXPORT, "Export", Command::AskForExport);
         ui.separator();
@@ -27,7 +41,11 @@ pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         let redo = redo_name(app);
         command_button(ui, app, out, icons::REDO, &redo, Command::Redo);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let panels = if app.settings.panel_open { "Hide panels" } else { "Show panels" };
+            let panels = if app.settings.panel_open {
+                "Hide panels"
+            } else {
+                "Show panels"
+            };
             command_button(ui, app, out, icons::PANEL, panels, Command::TogglePanel);
             let palette = Command::Show(Dialog::Palette(String::new()));
             command_button(ui, app, out, icons::SEARCH, "Find a command", palette);
@@ -58,7 +76,8 @@ fn title(ui: &mut Ui, app: &App) {
         return;
     };
     let name = RichText::new(open.name()).family(theme::semibold());
-    ui.add(egui::Label::new(name).truncate()).on_hover_text(open.path.display().to_string());
+    ui.add(egui::Label::new(name).truncate())
+        .on_hover_text(open.path.display().to_string());
     if open.read_only.is_some() {
         ui.label(RichText::new("read-only").color(theme::colors(ui.ctx()).warning))
             .on_hover_text(open.read_only.clone().unwrap_or_default());
@@ -122,7 +141,10 @@ fn menu(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         for group in ["File", "Edit", "Model", "View", "Help"] {
             ui.menu_button(group, |ui| {
                 ui.set_min_width(size::PANEL_MIN);
-                for action in keys::actions().into_iter().filter(|action| action.group == group) {
+                for action in keys::actions()
+                    .into_iter()
+                    .filter(|action| action.group == group)
+                {
                     menu_item(ui, app, out, &action);
                 }
                 if group == "File" {
@@ -158,7 +180,10 @@ fn recent(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
             ui.label(dim(ui, "Photos that you open are listed here"));
         }
         for path in &app.settings.recent {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            let name = path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy();
             let response = ui.button(name).on_hover_text(path.display().to_string());
             if response.clicked() {
                 out.push(Command::Open(path.clone()));
@@ -222,7 +247,9 @@ fn class(ui: &mut Ui, app: &App) {
 
 fn opacity(ui: &mut Ui, app: &mut App) {
     let mut percent = app.settings.overlay_opacity * 100.0;
-    let slider = Slider::new(&mut percent, 0.0..=100.0).suffix(" %").fixed_decimals(0);
+    let slider = Slider::new(&mut percent, 0.0..=100.0)
+        .suffix(" %")
+        .fixed_decimals(0);
     if ui.add(slider).accessible_name("Label opacity").changed() {
         app.settings.overlay_opacity = percent / 100.0;
     }
@@ -237,17 +264,26 @@ fn brush(ui: &mut Ui, app: &mut App) {
         .fixed_decimals(0)
         .suffix(" px");
     let key = "Brush size  ([ and ], Ctrl+wheel)";
-    if ui.add(slider).accessible_name("Brush size").on_hover_text(key).changed() {
+    if ui
+        .add(slider)
+        .accessible_name("Brush size")
+        .on_hover_text(key)
+        .changed()
+    {
         app.settings.brush_radius = diameter.round() / 2.0;
     }
     if app.tool == Tool::Eraser {
-        ui.checkbox(&mut app.settings.erase_selected_only, "Selected segment only");
+        ui.checkbox(
+            &mut app.settings.erase_selected_only,
+            "Selected segment only",
+        );
     } else if let Some(open) = &app.open {
         let into = match open.selection[..] {
             [only] => format!("Into segment {only}"),
             _ => "New segment".to_owned(),
         };
-        ui.label(dim(ui, into)).on_hover_text("Esc deselects: the next stroke is a new segment");
+        ui.label(dim(ui, into))
+            .on_hover_text("Esc deselects: the next stroke is a new segment");
     }
 }
 
@@ -262,8 +298,22 @@ fn prompt(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
             chosen.score
         );
         ui.label(text);
-        command_button(ui, app, out, icons::CARET_LEFT, "Previous mask", Command::PreviousCandidate);
-        command_button(ui, app, out, icons::CARET_RIGHT, "Next mask", Command::NextCandidate);
+        command_button(
+            ui,
+            app,
+            out,
+            icons::CARET_LEFT,
+            "Previous mask",
+            Command::PreviousCandidate,
+        );
+        command_button(
+            ui,
+            app,
+            out,
+            icons::CARET_RIGHT,
+            "Next mask",
+            Command::NextCandidate,
+        );
         accept_and_drop(ui, out, "Accept");
     } else if let Some(masks) = &open.prompting.everything {
         ui.label(format!("{} proposals", masks.len()));
@@ -278,7 +328,10 @@ fn prompt(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
 
 fn accept_and_drop(ui: &mut Ui, out: &mut Vec<Command>, accept: &str) {
     let tip = with_key(ui, accept, &Command::Accept);
-    if super::widgets::primary_button(ui, accept, true).on_hover_text(tip).clicked() {
+    if super::widgets::primary_button(ui, accept, true)
+        .on_hover_text(tip)
+        .clicked()
+    {
         out.push(Command::Accept);
     }
     let tip = with_key(ui, "Drop", &Command::Drop);
@@ -300,8 +353,22 @@ fn selection(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
             ui.label(format!("{many} segments"));
         }
     }
-    command_button(ui, app, out, icons::MERGE, "Merge selected", Command::MergeSelected);
-    command_button(ui, app, out, icons::TRASH, "Delete selected", Command::DeleteSelected);
+    command_button(
+        ui,
+        app,
+        out,
+        icons::MERGE,
+        "Merge selected",
+        Command::MergeSelected,
+    );
+    command_button(
+        ui,
+        app,
+        out,
+        icons::TRASH,
+        "Delete selected",
+        Command::DeleteSelected,
+    );
 }
 
 /// The tool rail at the left.

@@ -30,17 +30,23 @@ pub fn command_button(
 
 /// A small button with an icon and a name for the tooltip and assistive tools.
 pub fn icon_button(ui: &mut Ui, icon: &str, name: &str) -> Response {
-    ui.add(icon_face(icon, false)).accessible_name(name).on_hover_text(name)
+    ui.add(icon_face(icon, false))
+        .accessible_name(name)
+        .on_hover_text(name)
 }
 
 /// An icon that is on or off.
 pub fn icon_toggle(ui: &mut Ui, icon: &str, name: &str, on: bool, strong: bool) -> Response {
     let colors = theme::colors(ui.ctx());
     let color = if strong { colors.text } else { colors.dim };
-    let face = Button::new(RichText::new(icon).font(theme::icon_font(size::SWATCH)).color(color))
-        .frame_when_inactive(false)
-        .selected(on && strong)
-        .min_size(Vec2::splat(size::ROW - space::XS));
+    let face = Button::new(
+        RichText::new(icon)
+            .font(theme::icon_font(size::SWATCH))
+            .color(color),
+    )
+    .frame_when_inactive(false)
+    .selected(on && strong)
+    .min_size(Vec2::splat(size::ROW - space::XS));
     ui.add(face).accessible_name(name).on_hover_text(name)
 }
 
@@ -64,7 +70,8 @@ pub fn swatch(ui: &mut Ui, color: Color32, hollow: bool) -> Response {
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(size::SWATCH), Sense::hover());
     if hollow {
         let stroke = egui::Stroke::new(1.0, theme::colors(ui.ctx()).dim);
-        ui.painter().rect_stroke(rect, 3.0, stroke, egui::StrokeKind::Inside);
+        ui.painter()
+            .rect_stroke(rect, 3.0, stroke, egui::StrokeKind::Inside);
     } else {
         ui.painter().rect_filled(rect, 3.0, color);
     }
@@ -74,7 +81,9 @@ pub fn swatch(ui: &mut Ui, color: Color32, hollow: bool) -> Response {
 /// The one button that a dialog is about.
 pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
     let colors = theme::colors(ui.ctx());
-    let face = RichText::new(text).color(colors.on_accent).family(theme::semibold());
+    let face = RichText::new(text)
+        .color(colors.on_accent)
+        .family(theme::semibold());
     ui.add_enabled(enabled, Button::new(face).fill(colors.accent))
 }
 

@@ -8,7 +8,7 @@ use super::service::Service;
 use super::steps::{JobError, Steps};
 use crate::dataset;
 use crate::document::Document;
-use crate::formats::{self, Opened};
+use crate::formats::{self, OpenOptions, Opened};
 use crate::label::Classes;
 use crate::photo::{self, Limits, Photo};
 
@@ -21,8 +21,9 @@ impl Service for IoService {
             JobKind::Open {
                 path,
                 defaults,
+                import,
                 limits,
-            } => open(path, defaults, limits, steps),
+            } => open(path, defaults, *import, limits, steps),
             JobKind::Rewindow { photo, lo, hi } => steps.run(Stage::Opening, |_| {
                 Ok::<_, JobError>(EventKind::Rewindowed(Arc::new(photo.with_window(*lo, *hi))))
             }),
@@ -73,6 +74,7 @@ impl Service for IoService {
 fn open(
     path: &Path,
     defaults: &Classes,
+    import: OpenOptions,
     limits: &Limits,
     steps: &Steps<'_>,
 ) -> Result<EventKind, JobError> {
@@ -82,7 +84,7 @@ fn open(
         Ok::<_, JobError>(photo)
     })?;
     let mut notes = Vec::new();
-    let opened = formats::open(path, photo.width(), photo.height(), defaults)?;
+    let opened = formats::open_with(path, photo.width(), photo.height(), defaults, import)?;
     let (document, read_only) = match opened {
         Opened::Fresh(document) | Opened::Loaded(document) => (document, None),
         Opened::ReadOnly { document, why } => (document, Some(why)),

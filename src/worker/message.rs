@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::dataset::PhotoEntry;
 use crate::document::Document;
-use crate::formats::{ExportRequest, SaveOptions, SaveReport};
+use crate::formats::{ExportRequest, OpenOptions, SaveOptions, SaveReport};
 use crate::label::{Classes, Mask};
 use crate::models::{EverythingOptions, LowResMask, ModelInfo, Prompt};
 use crate::photo::{Limits, Photo};
@@ -52,6 +52,8 @@ pub enum JobKind {
         path: PathBuf,
         /// Classes for a photo that has no saved labels.
         defaults: Classes,
+        /// How to treat label PNGs that other programs made.
+        import: OpenOptions,
         /// What a decoder may allocate.
         limits: Limits,
     },

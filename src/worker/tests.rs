@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::fake::{FakeControl, FakeEngine};
 use super::*;
 use crate::document::Document;
-use crate::formats::{self, Opened, SaveOptions};
+use crate::formats::{self, OpenOptions, Opened, SaveOptions};
 use crate::label::Classes;
 use crate::models::{EverythingOptions, Prompt, PromptPoint};
 use crate::photo::{Limits, Photo};
@@ -112,6 +112,7 @@ fn open(path: impl Into<PathBuf>) -> JobKind {
     JobKind::Open {
         path: path.into(),
         defaults: Classes::default(),
+        import: OpenOptions::default(),
         limits: Limits::default(),
     }
 }

@@ -68,8 +68,10 @@ impl MobileSamConfig {
     /// # Errors
     /// [`ModelError::Read`] or [`ModelError::Config`].
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ModelError::Read { path: path.to_owned(), why: error.to_string() })?;
+        let text = std::fs::read_to_string(path).map_err(|error| ModelError::Read {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
         Self::parse(&text, &path.display().to_string())
     }
 
@@ -78,7 +80,10 @@ impl MobileSamConfig {
     /// # Errors
     /// [`ModelError::Config`].
     pub fn parse(text: &str, file: &str) -> Result<Self, ModelError> {
-        let bad = |why: String| ModelError::Config { file: file.to_owned(), why };
+        let bad = |why: String| ModelError::Config {
+            file: file.to_owned(),
+            why,
+        };
         // By way of a map: a list would pass for a structure that has only defaults.
         let fields: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
@@ -89,7 +94,12 @@ impl MobileSamConfig {
     }
 
     fn check(&self) -> Result<(), &'static str> {
-        let lists = [self.embed_dims, self.depths, self.num_heads, self.window_sizes];
+        let lists = [
+            self.embed_dims,
+            self.depths,
+            self.num_heads,
+            self.window_sizes,
+        ];
         let single = [
             self.image_size,
             self.mlp_ratio,
@@ -102,7 +112,12 @@ impl MobileSamConfig {
             self.num_mask_tokens,
             self.mask_input_channels,
         ];
-        if !lists.as_flattened().iter().chain(&single).all(|v| (1..=LIMIT).contains(v)) {
+        if !lists
+            .as_flattened()
+            .iter()
+            .chain(&single)
+            .all(|v| (1..=LIMIT).contains(v))
+        {
             return Err("a size is zero or absurdly large");
         }
         if !self.image_size.is_multiple_of(16) || self.image_size > 4096 {
@@ -111,7 +126,12 @@ impl MobileSamConfig {
         if self.window_sizes.iter().any(|side| *side > 64) {
             return Err("window_sizes must be at most 64");
         }
-        if self.embed_dims.iter().zip(self.num_heads).any(|(dim, heads)| dim % heads != 0) {
+        if self
+            .embed_dims
+            .iter()
+            .zip(self.num_heads)
+            .any(|(dim, heads)| dim % heads != 0)
+        {
             return Err("embed_dims must be multiples of num_heads");
         }
         if self.num_mask_tokens < 2 || !self.hidden_size.is_multiple_of(8) {
@@ -120,10 +140,7 @@ impl MobileSamConfig {
         if !self.mask_input_channels.is_multiple_of(4) {
             return Err("mask_input_channels must be a multiple of 4");
         }
-        let heads = self.decoder_heads;
-        if self.hidden_size % heads != 0
-            || self.hidden_size != 16 * heads * self.attention_downsample_rate
-        {
+        if self.hidden_size != 16 * self.decoder_heads * self.attention_downsample_rate {
             return Err("the decoder's cross-attention must have heads of width 16");
         }
         Ok(())
@@ -164,8 +181,13 @@ mod tests {
             r#"{"decoder_heads": 3}"#,
             r#"{"window_sizes": [7, 7, 1000, 7]}"#,
         ] {
-            let error = MobileSamConfig::parse(text, "here.json").unwrap_err().to_string();
-            assert!(error.contains("here.json") && !error.contains('\n'), "{error}");
+            let error = MobileSamConfig::parse(text, "here.json")
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("here.json") && !error.contains('\n'),
+                "{error}"
+            );
         }
     }
 }

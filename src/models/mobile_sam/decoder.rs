@@ -34,7 +34,10 @@ impl MaskDecoder {
         let (width, masks) = (config.hidden_size, config.num_mask_tokens);
         let mut tokens = weights.get(&format!("{root}.iou_token.weight"), &[1, width])?;
         tokens.extend(weights.get(&format!("{root}.mask_tokens.weight"), &[masks, width])?);
-        let grid = Grid { rows: config.grid_side(), columns: config.grid_side() };
+        let grid = Grid {
+            rows: config.grid_side(),
+            columns: config.grid_side(),
+        };
         let head = format!("{root}.iou_prediction_head");
         Ok(Self {
             tokens,
@@ -57,7 +60,7 @@ impl MaskDecoder {
     pub(super) fn forward(
         &self,
         sparse: &[f32],
-        image: &[f32],
+        image: Vec<f32>,
         projected: &ImageProjections,
         mut records: Option<&mut Vec<QueryKey>>,
         wanted: impl Fn(&[f32]) -> bool,
@@ -88,7 +91,12 @@ fn transformer(
     let blocks = (0..config.decoder_layers)
         .map(|i| block(weights, config, &format!("{root}.layers.{i}")))
         .collect::<Result<_, _>>()?;
-    let last = attention(weights, config, &format!("{root}.final_attn_token_to_image"), true)?;
+    let last = attention(
+        weights,
+        config,
+        &format!("{root}.final_attn_token_to_image"),
+        true,
+    )?;
     let norm = weights.norm(&format!("{root}.norm_final_attn"), config.hidden_size, EPS)?;
     Ok(TwoWayTransformer::new(blocks, last, norm, positions, grid))
 }
@@ -102,12 +110,22 @@ fn block(
     let norm = |i: usize| weights.norm(&format!("{name}.norm{i}"), width, EPS);
     Ok(TwoWayBlock {
         self_attention: attention(weights, config, &format!("{name}.self_attn"), false)?,
-        to_image: attention(weights, config, &format!("{name}.cross_attn_token_to_image"), true)?,
+        to_image: attention(
+            weights,
+            config,
+            &format!("{name}.cross_attn_token_to_image"),
+            true,
+        )?,
         mlp: Mlp::new(vec![
             weights.linear(&format!("{name}.mlp.lin1"), hidden, width)?,
             weights.linear(&format!("{name}.mlp.lin2"), width, hidden)?,
         ]),
-        from_image: attention(weights, config, &format!("{name}.cross_attn_image_to_token"), true)?,
+        from_image: attention(
+            weights,
+            config,
+            &format!("{name}.cross_attn_image_to_token"),
+            true,
+        )?,
         norms: [norm(1)?, norm(2)?, norm(3)?, norm(4)?],
     })
 }
@@ -119,7 +137,11 @@ fn attention(
     crossing: bool,
 ) -> Result<CrossAttention, ModelError> {
     let width = config.hidden_size;
-    let inner = if crossing { width / config.attention_downsample_rate } else { width };
+    let inner = if crossing {
+        width / config.attention_downsample_rate
+    } else {
+        width
+    };
     let linear = |part: &str, n, k| weights.linear(&format!("{name}.{part}_proj"), n, k);
     Ok(CrossAttention {
         q: linear("q", inner, width)?,

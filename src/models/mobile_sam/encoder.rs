@@ -61,27 +61,43 @@ impl Encoder {
         let dims = config.embed_dims;
         let stem = ConvStem::new(
             &weights.conv_bn(&format!("{root}.patch_embed.seq.0"), (dims[0] / 2, 3, 3))?,
-            &weights.conv_bn(&format!("{root}.patch_embed.seq.2"), (dims[0], dims[0] / 2, 3))?,
+            &weights.conv_bn(
+                &format!("{root}.patch_embed.seq.2"),
+                (dims[0], dims[0] / 2, 3),
+            )?,
         );
         let mut steps = Vec::new();
         for stage in 0..4 {
             for block in 0..config.depths[stage] {
                 let name = format!("{root}.layers.{stage}.blocks.{block}");
                 steps.push(if stage == 0 {
-                    Step { block: Block::Conv(mbconv(weights, config, &name)?), cost: 3.0 }
+                    Step {
+                        block: Block::Conv(mbconv(weights, config, &name)?),
+                        cost: 3.0,
+                    }
                 } else {
                     let block = TinyVitBlock::load(weights, config, stage, name)?;
                     let cost = [0.0, 4.0, 2.0, 3.0][stage];
-                    Step { block: Block::Transformer(Box::new(block)), cost }
+                    Step {
+                        block: Block::Transformer(Box::new(block)),
+                        cost,
+                    }
                 });
             }
             if stage < 3 {
                 let name = format!("{root}.layers.{stage}.downsample");
                 let merge = merging(weights, dims[stage], dims[stage + 1], &name)?;
-                steps.push(Step { block: Block::Conv(merge), cost: 1.0 });
+                steps.push(Step {
+                    block: Block::Conv(merge),
+                    cost: 1.0,
+                });
             }
         }
-        Ok(Self { stem, steps, neck: Neck::load(weights, config, &format!("{root}.neck"))? })
+        Ok(Self {
+            stem,
+            steps,
+            neck: Neck::load(weights, config, &format!("{root}.neck"))?,
+        })
     }
 
     /// (side, side, 3) to (side / 16, side / 16, channels).
@@ -156,7 +172,10 @@ impl TinyVitBlock {
         let dim = config.embed_dims[stage];
         let (heads, side) = (config.num_heads[stage], config.window_sizes[stage]);
         let attention = format!("{name}.attn");
-        let table = weights.get(&format!("{attention}.attention_biases"), &[heads, side * side])?;
+        let table = weights.get(
+            &format!("{attention}.attention_biases"),
+            &[heads, side * side],
+        )?;
         let attention = WindowAttention::new(
             weights.norm(&format!("{attention}.norm"), dim, EPS)?,
             weights.linear(&format!("{attention}.qkv"), 3 * dim, dim)?,
@@ -173,7 +192,12 @@ impl TinyVitBlock {
             Activation::Gelu,
         );
         let local_conv = depthwise(weights, &format!("{name}.local_conv"), dim)?;
-        Ok(Self { name, attention: Arc::new(attention), local_conv, mlp })
+        Ok(Self {
+            name,
+            attention: Arc::new(attention),
+            local_conv,
+            mlp,
+        })
     }
 
     fn forward(
@@ -182,7 +206,11 @@ impl TinyVitBlock {
         records: Option<&mut Vec<QueryKey>>,
     ) -> Result<Tensor, ModelError> {
         if let Some(records) = records {
-            records.push(QueryKey::windowed(format!("{}.attn", self.name), &self.attention, x)?);
+            records.push(QueryKey::windowed(
+                format!("{}.attn", self.name),
+                &self.attention,
+                x,
+            )?);
         }
         let y = self.attention.forward(x)?;
         Ok(self.mlp.forward(&self.local_conv.forward(&y)?)?)

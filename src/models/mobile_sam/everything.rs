@@ -55,7 +55,11 @@ impl Default for EverythingOptions {
 
 impl EverythingOptions {
     fn check(&self) -> Result<(), ModelError> {
-        let wrong = |name, value: String, expected| ModelError::Option { name, value, expected };
+        let wrong = |name, value: String, expected| ModelError::Option {
+            name,
+            value,
+            expected,
+        };
         if !(1..=MAX_POINTS_PER_SIDE).contains(&self.points_per_side) {
             let value = self.points_per_side.to_string();
             return Err(wrong("points per side", value, "a number from 1 to 64"));
@@ -105,7 +109,10 @@ impl Bits {
         let words: Vec<u64> = values
             .chunks(64)
             .map(|chunk| {
-                chunk.iter().enumerate().fold(0, |word, (i, v)| word | u64::from(*v > 0.0) << i)
+                chunk
+                    .iter()
+                    .enumerate()
+                    .fold(0, |word, (i, v)| word | u64::from(*v > 0.0) << i)
             })
             .collect();
         let count = words.iter().map(|word| word.count_ones()).sum();
@@ -137,7 +144,10 @@ pub(super) fn run(
             task.check()?;
             let mask = encoding.upsample(&kept.low_res);
             let mask = mask.drop_islands_below(min_area).fill_holes_below(min_area);
-            Ok(ScoredMask { mask, score: kept.score })
+            Ok(ScoredMask {
+                mask,
+                score: kept.score,
+            })
         })
         .collect::<Result<Vec<_>, ModelError>>()?;
     let masks = disjoint(masks, min_area, task)?;
@@ -156,7 +166,12 @@ fn ask(
     let n = options.points_per_side;
     let centre = |i: usize, side: u32| (i as f32 + 0.5) / n as f32 * side as f32;
     let points: Vec<(f32, f32)> = (0..n * n)
-        .map(|i| (centre(i % n, encoding.width()), centre(i / n, encoding.height())))
+        .map(|i| {
+            (
+                centre(i % n, encoding.width()),
+                centre(i / n, encoding.height()),
+            )
+        })
         .collect();
     let done = AtomicUsize::new(0);
     let found = points
@@ -204,7 +219,11 @@ fn keep_stable(
     }
     let bits = Bits::of(&values);
     let stable = inner as f32 >= options.min_stability * outer as f32;
-    (stable && bits.count > 0).then_some(Kept { low_res, score, bits })
+    (stable && bits.count > 0).then_some(Kept {
+        low_res,
+        score,
+        bits,
+    })
 }
 
 /// Non-maximum suppression: best first, without near-duplicates.
@@ -212,7 +231,10 @@ fn suppress(mut found: Vec<Kept>, max_overlap: f32) -> Vec<Kept> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Kept> = Vec::new();
     for candidate in found {
-        if kept.iter().all(|better| better.bits.iou(&candidate.bits) <= max_overlap) {
+        if kept
+            .iter()
+            .all(|better| better.bits.iou(&candidate.bits) <= max_overlap)
+        {
             kept.push(candidate);
         }
     }
@@ -248,23 +270,69 @@ mod tests {
     use crate::task::detached;
 
     fn scored(rect: Rect, score: f32) -> ScoredMask {
-        ScoredMask { mask: Mask::from_rect(rect), score }
+        ScoredMask {
+            mask: Mask::from_rect(rect),
+            score,
+        }
     }
 
     #[test]
     fn parts_stay_in_front_of_their_whole() {
-        let whole = scored(Rect { x0: 0, y0: 0, x1: 20, y1: 20 }, 0.99);
-        let part = scored(Rect { x0: 5, y0: 5, x1: 10, y1: 10 }, 0.9);
+        let whole = scored(
+            Rect {
+                x0: 0,
+                y0: 0,
+                x1: 20,
+                y1: 20,
+            },
+            0.99,
+        );
+        let part = scored(
+            Rect {
+                x0: 5,
+                y0: 5,
+                x1: 10,
+                y1: 10,
+            },
+            0.9,
+        );
         let out = detached(|task| disjoint(vec![whole, part], 1, task)).unwrap();
-        assert_eq!(out.iter().map(|m| m.mask.area()).collect::<Vec<_>>(), [375, 25]);
+        assert_eq!(
+            out.iter().map(|m| m.mask.area()).collect::<Vec<_>>(),
+            [375, 25]
+        );
         assert!(out[0].mask.intersect(&out[1].mask).is_empty());
     }
 
     #[test]
     fn a_whole_that_is_all_parts_is_dropped() {
-        let whole = scored(Rect { x0: 0, y0: 0, x1: 20, y1: 20 }, 0.99);
-        let left = scored(Rect { x0: 0, y0: 0, x1: 10, y1: 20 }, 0.9);
-        let right = scored(Rect { x0: 10, y0: 0, x1: 19, y1: 20 }, 0.8);
+        let whole = scored(
+            Rect {
+                x0: 0,
+                y0: 0,
+                x1: 20,
+                y1: 20,
+            },
+            0.99,
+        );
+        let left = scored(
+            Rect {
+                x0: 0,
+                y0: 0,
+                x1: 10,
+                y1: 20,
+            },
+            0.9,
+        );
+        let right = scored(
+            Rect {
+                x0: 10,
+                y0: 0,
+                x1: 19,
+                y1: 20,
+            },
+            0.8,
+        );
         let out = detached(|task| disjoint(vec![whole, left, right], 1, task)).unwrap();
         assert_eq!(out.iter().map(|m| m.score).collect::<Vec<_>>(), [0.9, 0.8]);
     }
@@ -292,11 +360,41 @@ mod tests {
     fn impossible_options_are_named() {
         let base = EverythingOptions::default();
         for (options, name) in [
-            (EverythingOptions { points_per_side: 0, ..base.clone() }, "points per side"),
-            (EverythingOptions { points_per_side: 65, ..base.clone() }, "points per side"),
-            (EverythingOptions { min_score: f32::NAN, ..base.clone() }, "minimum score"),
-            (EverythingOptions { max_overlap: 1.5, ..base.clone() }, "maximum overlap"),
-            (EverythingOptions { stability_offset: 0.0, ..base.clone() }, "stability offset"),
+            (
+                EverythingOptions {
+                    points_per_side: 0,
+                    ..base.clone()
+                },
+                "points per side",
+            ),
+            (
+                EverythingOptions {
+                    points_per_side: 65,
+                    ..base.clone()
+                },
+                "points per side",
+            ),
+            (
+                EverythingOptions {
+                    min_score: f32::NAN,
+                    ..base.clone()
+                },
+                "minimum score",
+            ),
+            (
+                EverythingOptions {
+                    max_overlap: 1.5,
+                    ..base.clone()
+                },
+                "maximum overlap",
+            ),
+            (
+                EverythingOptions {
+                    stability_offset: 0.0,
+                    ..base.clone()
+                },
+                "stability offset",
+            ),
         ] {
             assert!(options.check().unwrap_err().to_string().starts_with(name));
         }

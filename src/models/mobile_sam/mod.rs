@@ -56,9 +56,8 @@ struct Inner {
     frame: usize,
     /// (rows, columns, channels).
     embedding: Tensor,
-    /// The embedding as the decoder takes it where there is no mask prompt.
-    image: Vec<f32>,
-    /// Its projections for the decoder's first block: the same for all prompts.
+    /// Projections for the decoder's first block without a mask prompt: the
+    /// same for all such prompts.
     projected: ImageProjections,
     records: Vec<QueryKey>,
 }
@@ -93,7 +92,11 @@ impl MobileSam {
     /// Anything that is wrong with the weights; [`ModelError::Device`] for
     /// other devices than the CPU.
     pub fn from_safetensors(bytes: &[u8], device: &Device) -> Result<Self, ModelError> {
-        Self::load(&Weights::parse(bytes, "model.safetensors")?, MobileSamConfig::default(), device)
+        Self::load(
+            &Weights::parse(bytes, "model.safetensors")?,
+            MobileSamConfig::default(),
+            device,
+        )
     }
 
     /// From a checkpoint folder: `config.json` and `model.safetensors`.
@@ -104,7 +107,11 @@ impl MobileSam {
         let config = MobileSamConfig::read(&folder.join("config.json"))?;
         let path = folder.join("model.safetensors");
         let bytes = weights::read_file(&path)?;
-        Self::load(&Weights::parse(&bytes, &path.display().to_string())?, config, device)
+        Self::load(
+            &Weights::parse(&bytes, &path.display().to_string())?,
+            config,
+            device,
+        )
     }
 
     fn load(
@@ -113,7 +120,9 @@ impl MobileSam {
         device: &Device,
     ) -> Result<Self, ModelError> {
         if !device.is_cpu() {
-            return Err(ModelError::Device { device: format!("{:?}", device.location()) });
+            return Err(ModelError::Device {
+                device: format!("{:?}", device.location()),
+            });
         }
         let (encoder, rest) = rayon::join(
             || Encoder::load(weights, &config),
@@ -124,7 +133,13 @@ impl MobileSam {
             },
         );
         let (prompts, decoder) = rest?;
-        Ok(Self { encoder: encoder?, prompts, decoder, parameters: weights.parameters(), config })
+        Ok(Self {
+            encoder: encoder?,
+            prompts,
+            decoder,
+            parameters: weights.parameters(),
+            config,
+        })
     }
 
     /// Sizes of the network.
@@ -151,7 +166,12 @@ impl MobileSam {
     ) -> Result<Encoding, ModelError> {
         let expected = u64::from(width) * u64::from(height) * 3;
         if expected == 0 || rgb.len() as u64 != expected {
-            return Err(ModelError::PhotoSize { width, height, expected, found: rgb.len() });
+            return Err(ModelError::PhotoSize {
+                width,
+                height,
+                expected,
+                found: rgb.len(),
+            });
         }
         task.check()?;
         let size = (width as usize, height as usize);
@@ -173,7 +193,6 @@ impl MobileSam {
             resized,
             frame,
             embedding,
-            image,
             projected,
             records,
         })))
@@ -192,8 +211,16 @@ impl MobileSam {
         let mut records = Vec::new();
         let sink = capture.is_on().then_some(&mut records);
         let candidates = self.candidates(encoding, prompt, sink, |_| true)?;
-        let best = if prompt.is_single_point() { best_of_several(&candidates) } else { 0 };
-        Ok(Prediction { candidates, best, records })
+        let best = if prompt.is_single_point() {
+            best_of_several(&candidates)
+        } else {
+            0
+        };
+        Ok(Prediction {
+            candidates,
+            best,
+            records,
+        })
     }
 
     /// The candidates for a prompt; none where `wanted` does not like their
@@ -208,19 +235,30 @@ impl MobileSam {
         let inner = &*encoding.0;
         let side = self.config.mask_side();
         prompt.check(inner.width, inner.height, side.pow(2))?;
-        let sparse = self.prompts.sparse(prompt, (inner.width, inner.height), inner.resized);
+        let sparse = self
+            .prompts
+            .sparse(prompt, (inner.width, inner.height), inner.resized);
+        let embedding = Values::of(&inner.embedding)?;
         let (masks, scores) = match &prompt.mask {
             None => {
-                self.decoder.forward(&sparse, &inner.image, &inner.projected, records, wanted)?
+                let image = self.prompts.without_mask(&embedding);
+                self.decoder
+                    .forward(&sparse, image, &inner.projected, records, wanted)?
             }
             Some(mask) => {
-                let image = self.prompts.with_mask(&Values::of(&inner.embedding)?, mask.values());
+                let image = self.prompts.with_mask(&embedding, mask.values());
                 let projected = self.decoder.project(&image);
-                self.decoder.forward(&sparse, &image, &projected, records, wanted)?
+                self.decoder
+                    .forward(&sparse, image, &projected, records, wanted)?
             }
         };
-        let masks = masks.into_iter().map(|values| LowResMask::from_values(values, side));
-        Ok(masks.zip(scores).map(|(low_res, score)| Candidate { low_res, score }).collect())
+        let masks = masks
+            .into_iter()
+            .map(|values| LowResMask::from_values(values, side));
+        Ok(masks
+            .zip(scores)
+            .map(|(low_res, score)| Candidate { low_res, score })
+            .collect())
     }
 
     /// Masks of everything on the photo, found by asking at each point of a
@@ -276,14 +314,20 @@ impl Encoding {
     /// see [`Encoding::covered`].
     pub fn grid(&self) -> Grid {
         let dims = self.0.embedding.dims();
-        Grid { rows: dims[0], columns: dims[1] }
+        Grid {
+            rows: dims[0],
+            columns: dims[1],
+        }
     }
 
     /// Width and height of the part of the model's square frame that the photo
     /// covers, as fractions 0..1; the rest is padding.
     pub fn covered(&self) -> (f32, f32) {
         let frame = self.0.frame as f32;
-        (self.0.resized.0 as f32 / frame, self.0.resized.1 as f32 / frame)
+        (
+            self.0.resized.0 as f32 / frame,
+            self.0.resized.1 as f32 / frame,
+        )
     }
 
     /// Queries and keys of the encoder, layer by layer; empty if they were not
@@ -296,8 +340,7 @@ impl Encoding {
     pub fn bytes(&self) -> usize {
         let inner = &*self.0;
         let records: usize = inner.records.iter().map(QueryKey::bytes).sum();
-        let maps = 4 * (inner.embedding.elem_count() + inner.image.len());
-        maps + inner.projected.bytes() + records
+        4 * inner.embedding.elem_count() + inner.projected.bytes() + records
     }
 
     /// Logits as a mask of the photo's pixels: bilinear to the model's frame,

@@ -25,7 +25,9 @@ pub(super) fn pixels(
 ) -> Vec<f32> {
     let small = resize(rgb, size, 3, resized, Filter::Bilinear);
     let mut out = vec![0.0; frame * frame * 3];
-    let rows = out.par_chunks_mut(frame * 3).zip(small.par_chunks(resized.0 * 3));
+    let rows = out
+        .par_chunks_mut(frame * 3)
+        .zip(small.par_chunks(resized.0 * 3));
     rows.for_each(|(out, row)| {
         let (row, _) = row.as_chunks::<3>();
         let (out, _) = out.as_chunks_mut::<3>();

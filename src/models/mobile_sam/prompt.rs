@@ -38,7 +38,10 @@ pub struct LowResMask {
 
 impl LowResMask {
     pub(super) fn from_values(values: Vec<f32>, side: usize) -> Self {
-        Self { values: values.into(), side }
+        Self {
+            values: values.into(),
+            side,
+        }
     }
 
     /// From logits kept elsewhere, (side, side) row-major.
@@ -47,7 +50,10 @@ impl LowResMask {
     /// [`ModelError::MaskSize`] unless there are side² of them.
     pub fn new(values: Vec<f32>, side: usize) -> Result<Self, ModelError> {
         if values.len() != side * side {
-            return Err(ModelError::MaskSize { expected: side * side, found: values.len() });
+            return Err(ModelError::MaskSize {
+                expected: side * side,
+                found: values.len(),
+            });
         }
         Ok(Self::from_values(values, side))
     }
@@ -77,7 +83,14 @@ impl std::fmt::Debug for LowResMask {
 impl Prompt {
     /// One positive point.
     pub fn point(x: f32, y: f32) -> Self {
-        Self { points: vec![PromptPoint { x, y, positive: true }], ..Self::default() }
+        Self {
+            points: vec![PromptPoint {
+                x,
+                y,
+                positive: true,
+            }],
+            ..Self::default()
+        }
     }
 
     /// Whether this is one point and no box: ambiguous, so that the masks for
@@ -96,14 +109,22 @@ impl Prompt {
         }
         if self.points.len() > MAX_POINTS {
             let count = self.points.len();
-            return Err(ModelError::TooManyPoints { count, limit: MAX_POINTS });
+            return Err(ModelError::TooManyPoints {
+                count,
+                limit: MAX_POINTS,
+            });
         }
         let (w, h) = (width as f32, height as f32);
         for point in &self.points {
             // NaN is in no range.
             if !(0.0..=w).contains(&point.x) || !(0.0..=h).contains(&point.y) {
                 let PromptPoint { x, y, .. } = *point;
-                return Err(ModelError::PointOutside { x, y, width, height });
+                return Err(ModelError::PointOutside {
+                    x,
+                    y,
+                    width,
+                    height,
+                });
             }
         }
         if let Some(corners) = self.bbox {
@@ -145,9 +166,23 @@ mod tests {
     fn sensible_prompts_pass() {
         assert!(Prompt::point(0.0, 50.0).check(100, 50, 16).is_ok());
         let bbox = Some([-5.0, 10.0, 20.5, 70.0]);
-        assert!(Prompt { bbox, ..Prompt::default() }.check(100, 50, 16).is_ok());
+        assert!(
+            Prompt {
+                bbox,
+                ..Prompt::default()
+            }
+            .check(100, 50, 16)
+            .is_ok()
+        );
         let mask = Some(LowResMask::new(vec![0.0; 16], 4).unwrap());
-        assert!(Prompt { mask, ..Prompt::default() }.check(100, 50, 16).is_ok());
+        assert!(
+            Prompt {
+                mask,
+                ..Prompt::default()
+            }
+            .check(100, 50, 16)
+            .is_ok()
+        );
     }
 
     #[test]
@@ -156,15 +191,37 @@ mod tests {
         assert!(error(&Prompt::point(101.0, 3.0)).contains("(101, 3) lies outside"));
         assert!(error(&Prompt::point(-0.5, 3.0)).contains("outside"));
         assert!(error(&Prompt::point(f32::NAN, 3.0)).contains("outside"));
-        let boxed = |bbox| Prompt { bbox: Some(bbox), ..Prompt::default() };
+        let boxed = |bbox| Prompt {
+            bbox: Some(bbox),
+            ..Prompt::default()
+        };
         assert!(error(&boxed([5.0, 5.0, 5.0, 9.0])).contains("has no area"));
         assert!(error(&boxed([9.0, 5.0, 5.0, 9.0])).contains("has no area"));
         assert!(error(&boxed([f32::NAN, 5.0, 5.0, 9.0])).contains("finite"));
         assert!(error(&boxed([100.0, 5.0, 150.0, 9.0])).contains("outside"));
         let mask = Some(LowResMask::new(vec![0.0; 4], 2).unwrap());
-        assert!(error(&Prompt { mask, ..Prompt::default() }).contains("expected 16"));
-        let points = vec![PromptPoint { x: 1.0, y: 1.0, positive: true }; MAX_POINTS + 1];
-        assert!(error(&Prompt { points, ..Prompt::default() }).contains("at most"));
+        assert!(
+            error(&Prompt {
+                mask,
+                ..Prompt::default()
+            })
+            .contains("expected 16")
+        );
+        let points = vec![
+            PromptPoint {
+                x: 1.0,
+                y: 1.0,
+                positive: true
+            };
+            MAX_POINTS + 1
+        ];
+        assert!(
+            error(&Prompt {
+                points,
+                ..Prompt::default()
+            })
+            .contains("at most")
+        );
         assert!(LowResMask::new(vec![0.0; 5], 2).is_err());
     }
 }

@@ -118,8 +118,14 @@ impl MaskEncoder {
         let conv = |index: usize, shape| weights.conv(&format!("{name}.{index}"), shape, true);
         let norm = |index: usize, n| weights.norm(&format!("{name}.{index}"), n, EPS);
         Ok(Self {
-            first: (Linear::from(&conv(0, (channels / 4, 1, 2))?), norm(1, channels / 4)?),
-            second: (Linear::from(&conv(3, (channels, channels / 4, 2))?), norm(4, channels)?),
+            first: (
+                Linear::from(&conv(0, (channels / 4, 1, 2))?),
+                norm(1, channels / 4)?,
+            ),
+            second: (
+                Linear::from(&conv(3, (channels, channels / 4, 2))?),
+                norm(4, channels)?,
+            ),
             widen: Linear::from(&conv(6, (config.hidden_size, channels, 1))?),
         })
     }
@@ -158,7 +164,10 @@ mod tests {
     #[test]
     fn patches_are_in_reading_order() {
         let x: Vec<f32> = (0..16).map(|v| v as f32).collect();
-        assert_eq!(patches(&x, 4, 1)[..8], [0.0, 1.0, 4.0, 5.0, 2.0, 3.0, 6.0, 7.0]);
+        assert_eq!(
+            patches(&x, 4, 1)[..8],
+            [0.0, 1.0, 4.0, 5.0, 2.0, 3.0, 6.0, 7.0]
+        );
         assert_eq!(patches(&x[..8], 2, 2), x[..8]);
     }
 }

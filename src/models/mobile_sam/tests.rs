@@ -8,7 +8,10 @@ use std::sync::{Mutex, OnceLock};
 fn bytes() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/mobile-sam/model.safetensors");
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/weights/mobile-sam/model.safetensors"
+        );
         std::fs::read(path).unwrap()
     })
 }
@@ -46,15 +49,25 @@ fn encoded() -> &'static Encoding {
 
 /// The scene's disc, as a mask.
 fn disc() -> Mask {
-    let photo = crate::label::Rect { x0: 0, y0: 0, x1: 200, y1: 120 };
-    Mask::from_fn(photo, |x, y| (x as f32 - 60.0).hypot(y as f32 - 50.0) < 30.0)
+    let photo = crate::label::Rect {
+        x0: 0,
+        y0: 0,
+        x1: 200,
+        y1: 120,
+    };
+    Mask::from_fn(photo, |x, y| {
+        (x as f32 - 60.0).hypot(y as f32 - 50.0) < 30.0
+    })
 }
 
 #[test]
 fn a_click_or_a_box_finds_the_disc() {
     let prompts = [
         Prompt::point(60.0, 50.0),
-        Prompt { bbox: Some([28.0, 18.0, 92.0, 82.0]), ..Prompt::default() },
+        Prompt {
+            bbox: Some([28.0, 18.0, 92.0, 82.0]),
+            ..Prompt::default()
+        },
     ];
     for prompt in prompts {
         let prediction = model().decode(encoded(), &prompt, Capture::Off).unwrap();
@@ -63,7 +76,10 @@ fn a_click_or_a_box_finds_the_disc() {
         let best = &prediction.candidates[prediction.best];
         let iou = best.mask(encoded()).iou(&disc());
         assert!(iou > 0.95, "{prompt:?}: {iou}");
-        let fed_back = Prompt { mask: Some(best.low_res.clone()), ..prompt };
+        let fed_back = Prompt {
+            mask: Some(best.low_res.clone()),
+            ..prompt
+        };
         let again = model().decode(encoded(), &fed_back, Capture::Off).unwrap();
         assert!(again.candidates[again.best].mask(encoded()).iou(&disc()) > 0.95);
     }
@@ -71,21 +87,29 @@ fn a_click_or_a_box_finds_the_disc() {
 
 #[test]
 fn everything_finds_disjoint_objects() {
-    let options = EverythingOptions { points_per_side: 8, ..EverythingOptions::default() };
+    let options = EverythingOptions {
+        points_per_side: 8,
+        ..EverythingOptions::default()
+    };
     let last = Mutex::new(0.0f32);
     let report = |fraction: f32| {
         let mut last = last.lock().unwrap();
         *last = last.max(fraction);
     };
     let cancel = Cancel::new();
-    let masks =
-        model().segment_everything(encoded(), &options, Task::new(&cancel, &report)).unwrap();
+    let masks = model()
+        .segment_everything(encoded(), &options, Task::new(&cancel, &report))
+        .unwrap();
     assert_eq!(*last.lock().unwrap(), 1.0);
     assert!(masks.iter().any(|m| m.mask.iou(&disc()) > 0.95));
     assert!(masks.is_sorted_by(|a, b| a.score >= b.score));
     for (i, a) in masks.iter().enumerate() {
         assert!(!a.mask.is_empty() && a.score >= options.min_score);
-        assert!(masks[i + 1..].iter().all(|b| a.mask.intersect(&b.mask).is_empty()));
+        assert!(
+            masks[i + 1..]
+                .iter()
+                .all(|b| a.mask.intersect(&b.mask).is_empty())
+        );
     }
     cancel.cancel();
     let stopped = model().segment_everything(encoded(), &options, Task::new(&cancel, &report));
@@ -105,14 +129,23 @@ fn encoding_reports_progress_and_stops_when_asked() {
     let task = Task::new(&cancel, &report);
     let stopped = model().encode(&rgb, w, h, Capture::Off, task);
     assert!(matches!(stopped, Err(ModelError::Cancelled)));
-    assert_eq!(calls.load(Ordering::Relaxed), 4, "it went on after it was cancelled");
+    assert_eq!(
+        calls.load(Ordering::Relaxed),
+        4,
+        "it went on after it was cancelled"
+    );
     assert_eq!(ModelError::from(Cancelled).to_string(), "cancelled");
     let seen = Mutex::new(Vec::new());
     let report = |fraction: f32| seen.lock().unwrap().push(fraction);
     let cancel = Cancel::new();
-    model().encode(&rgb, w, h, Capture::Off, Task::new(&cancel, &report)).unwrap();
+    model()
+        .encode(&rgb, w, h, Capture::Off, Task::new(&cancel, &report))
+        .unwrap();
     let seen = seen.lock().unwrap();
-    assert!(seen.is_sorted() && seen.len() > 10 && seen.last() == Some(&1.0), "{seen:?}");
+    assert!(
+        seen.is_sorted() && seen.len() > 10 && seen.last() == Some(&1.0),
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -120,18 +153,28 @@ fn every_attention_layer_that_sees_the_photo_is_recorded() {
     let records = encoded().records();
     assert_eq!(records.len(), 10);
     assert_eq!(records[0].layer, "image_encoder.layers.1.blocks.0.attn");
-    let grids: Vec<usize> =
-        records.iter().map(|r| r.query_tokens.grid.map_or(0, |g| g.rows)).collect();
+    let grids: Vec<usize> = records
+        .iter()
+        .map(|r| r.query_tokens.grid.map_or(0, |g| g.rows))
+        .collect();
     assert_eq!(grids, [128, 128, 64, 64, 64, 64, 64, 64, 64, 64]);
     for record in records {
         let windows = record.windows.unwrap();
-        let row = record.row(record.attention_heads - 1, windows.count() - 1, 0).unwrap();
+        let row = record
+            .row(record.attention_heads - 1, windows.count() - 1, 0)
+            .unwrap();
         assert_eq!(row.len(), windows.side.pow(2));
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4);
     }
     let prompt = Prompt::point(60.0, 50.0);
-    let prediction = model().decode(encoded(), &prompt, Capture::QueriesAndKeys).unwrap();
-    let names: Vec<&str> = prediction.records.iter().map(|r| r.layer.as_str()).collect();
+    let prediction = model()
+        .decode(encoded(), &prompt, Capture::QueriesAndKeys)
+        .unwrap();
+    let names: Vec<&str> = prediction
+        .records
+        .iter()
+        .map(|r| r.layer.as_str())
+        .collect();
     let root = "mask_decoder.transformer";
     let want = [
         format!("{root}.layers.0.cross_attn_token_to_image"),
@@ -143,7 +186,10 @@ fn every_attention_layer_that_sees_the_photo_is_recorded() {
     assert_eq!(names, want);
     assert_eq!(prediction.records[0].row(0, 0, 5).unwrap().len(), 64 * 64);
     // Five tokens of the decoder, the point and the padding point.
-    assert_eq!(prediction.records[1].row(0, 0, 64 * 64 - 1).unwrap().len(), 7);
+    assert_eq!(
+        prediction.records[1].row(0, 0, 64 * 64 - 1).unwrap().len(),
+        7
+    );
     let quiet = model().decode(encoded(), &prompt, Capture::Off).unwrap();
     assert!(quiet.records.is_empty());
     let same = |p: &Prediction| p.candidates.iter().map(|c| c.score).collect::<Vec<_>>();
@@ -158,11 +204,16 @@ fn photos_of_any_shape_are_taken_and_wrong_sizes_are_not() {
     for (w, h) in [(1, 1), (1, 5000)] {
         let encoding = encode(&vec![90; (w * h * 3) as usize], w, h).unwrap();
         assert_eq!((encoding.width(), encoding.height()), (w, h));
-        let prediction = model().decode(&encoding, &Prompt::point(0.5, 0.5), Capture::Off).unwrap();
+        let prediction = model()
+            .decode(&encoding, &Prompt::point(0.5, 0.5), Capture::Off)
+            .unwrap();
         assert!(prediction.candidates[0].mask(&encoding).area() <= u64::from(w * h));
     }
     for (len, w, h) in [(5, 1, 2), (0, 0, 0), (3, u32::MAX, u32::MAX)] {
-        assert!(matches!(encode(&vec![0; len], w, h), Err(ModelError::PhotoSize { .. })));
+        assert!(matches!(
+            encode(&vec![0; len], w, h),
+            Err(ModelError::PhotoSize { .. })
+        ));
     }
 }
 
@@ -172,25 +223,45 @@ fn impossible_prompts_are_refused() {
         Prompt::default(),
         Prompt::point(201.0, 50.0),
         Prompt::point(f32::NAN, 50.0),
-        Prompt { bbox: Some([10.0, 10.0, 10.0, 40.0]), ..Prompt::default() },
+        Prompt {
+            bbox: Some([10.0, 10.0, 10.0, 40.0]),
+            ..Prompt::default()
+        },
     ] {
-        assert!(model().decode(encoded(), &prompt, Capture::Off).is_err(), "{prompt:?}");
+        assert!(
+            model().decode(encoded(), &prompt, Capture::Off).is_err(),
+            "{prompt:?}"
+        );
     }
 }
 
 #[test]
 fn damaged_weights_are_refused_with_the_tensor_named() {
-    let load = |bytes: &[u8]| MobileSam::from_safetensors(bytes, &Device::Cpu).err().unwrap();
+    let load = |bytes: &[u8]| {
+        MobileSam::from_safetensors(bytes, &Device::Cpu)
+            .err()
+            .unwrap()
+    };
     let good = bytes();
-    assert!(matches!(load(&good[..good.len() - 1]), ModelError::NotSafetensors { .. }));
+    assert!(matches!(
+        load(&good[..good.len() - 1]),
+        ModelError::NotSafetensors { .. }
+    ));
     let header = u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
     let replaced = |from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
-        let text = std::str::from_utf8(&good[8..8 + header]).unwrap().replace(from, to);
+        let text = std::str::from_utf8(&good[8..8 + header])
+            .unwrap()
+            .replace(from, to);
         [&good[..8], text.as_bytes(), &good[8 + header..]].concat()
     };
     let error = load(&replaced("neck.0.weight", "neck.9.weight"));
-    assert!(error.to_string().contains("no tensor image_encoder.neck.0.weight"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("no tensor image_encoder.neck.0.weight"),
+        "{error}"
+    );
     let error = load(&replaced("[256,320,1,1]", "[320,256,1,1]"));
     let text = "image_encoder.neck.0.weight of model.safetensors has shape [320, 256, 1, 1]";
     assert!(error.to_string().contains(text), "{error}");

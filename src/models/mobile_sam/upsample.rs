@@ -88,8 +88,10 @@ impl<'a> Upsampling<'a> {
         for i in (0..resized.0).rev() {
             starts[i] = starts[i].min(starts[i + 1]);
         }
-        let positive =
-            low_res.values().chunks_exact(low_res.side()).map(|row| row.iter().any(|v| *v > 0.0));
+        let positive = low_res
+            .values()
+            .chunks_exact(low_res.side())
+            .map(|row| row.iter().any(|v| *v > 0.0));
         Self {
             low_res,
             enlarge: Axis::new(low_res.side(), frame),
@@ -112,7 +114,12 @@ impl<'a> Upsampling<'a> {
             return;
         }
         self.hold(upper, lower, rows);
-        let Rows { held, values, between, .. } = rows;
+        let Rows {
+            held,
+            values,
+            between,
+            ..
+        } = rows;
         let (a, b) = (&values[slot(held, upper)], &values[slot(held, lower)]);
         for ((out, a), b) in between.iter_mut().zip(a).zip(b) {
             *out = (1.0 - t) * a + t * b;
@@ -138,7 +145,10 @@ impl<'a> Upsampling<'a> {
         let side = self.low_res.side();
         let (upper, lower, t) = self.enlarge.at(row);
         let values = self.low_res.values();
-        let (upper, lower) = (&values[upper * side..][..side], &values[lower * side..][..side]);
+        let (upper, lower) = (
+            &values[upper * side..][..side],
+            &values[lower * side..][..side],
+        );
         mixed.clear();
         mixed.extend(upper.iter().zip(lower).map(|(a, b)| (1.0 - t) * a + t * b));
         for (x, out) in out.iter_mut().enumerate() {
@@ -153,7 +163,11 @@ impl<'a> Upsampling<'a> {
         let mut set = |inside: bool, x: usize| match (inside, open) {
             (true, None) => open = Some(x),
             (false, Some(start)) => {
-                spans.push(Span { y, x0: start as u32, x1: x as u32 });
+                spans.push(Span {
+                    y,
+                    x0: start as u32,
+                    x1: x as u32,
+                });
                 open = None;
             }
             _ => {}
@@ -197,17 +211,32 @@ mod tests {
         // Smooth enough to have areas, rough enough to have edges everywhere.
         let coarse = resize_plane(&noise(25, 3), &Axis::new(5, side), &Axis::new(5, side));
         let low_res = LowResMask::new(coarse, side).unwrap();
-        for photo in [(200, 130), (64, 64), (30, 50), (1, 90), (90, 1), (7, 3), (500, 499)] {
+        for photo in [
+            (200, 130),
+            (64, 64),
+            (30, 50),
+            (1, 90),
+            (90, 1),
+            (7, 3),
+            (500, 499),
+        ] {
             let part = resized(photo, frame);
             let whole = resize_plane(
                 low_res.values(),
                 &Axis::new(side, frame),
                 &Axis::new(side, frame),
             );
-            let cropped: Vec<f32> =
-                whole.chunks(frame).take(part.1).flat_map(|row| &row[..part.0]).copied().collect();
-            let want =
-                resize_plane(&cropped, &Axis::new(part.1, photo.1), &Axis::new(part.0, photo.0));
+            let cropped: Vec<f32> = whole
+                .chunks(frame)
+                .take(part.1)
+                .flat_map(|row| &row[..part.0])
+                .copied()
+                .collect();
+            let want = resize_plane(
+                &cropped,
+                &Axis::new(part.1, photo.1),
+                &Axis::new(part.0, photo.0),
+            );
             let got = mask(&low_res, frame, part, photo);
             let wrong = (0..photo.0 * photo.1)
                 .filter(|i| {

@@ -7,8 +7,11 @@ use std::fs;
 #[cfg(feature = "embedded-weights")]
 fn the_embedded_model_loads_and_is_described_truly() {
     let loaded = load(MOBILE_SAM).unwrap();
-    assert_eq!(embedded(), [loaded.info.clone()]);
-    assert_eq!(loaded.mobile_sam().unwrap().parameters(), loaded.info.parameters);
+    assert_eq!(embedded(), std::slice::from_ref(&loaded.info));
+    assert_eq!(
+        loaded.mobile_sam().unwrap().parameters(),
+        loaded.info.parameters
+    );
 }
 
 #[test]
@@ -25,14 +28,23 @@ fn folders_are_recognised_by_their_configuration() {
     let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
     assert!(matches!(load(folder.path()), Err(ModelError::Read { .. })));
     write("config.json", b"{");
-    assert!(matches!(load(folder.path()), Err(ModelError::Config { .. })));
+    assert!(matches!(
+        load(folder.path()),
+        Err(ModelError::Config { .. })
+    ));
     write("config.json", br#"{"model_type": "bert"}"#);
     let error = load(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("bert") && error.contains("mobile_sam"), "{error}");
+    assert!(
+        error.contains("bert") && error.contains("mobile_sam"),
+        "{error}"
+    );
     write("config.json", br#"{"model_type": "mobile_sam"}"#);
     assert!(matches!(load(folder.path()), Err(ModelError::Read { .. })));
     write("model.safetensors", &[0; 100]);
-    assert!(matches!(load(folder.path()), Err(ModelError::NotSafetensors { .. })));
+    assert!(matches!(
+        load(folder.path()),
+        Err(ModelError::NotSafetensors { .. })
+    ));
 }
 
 #[test]

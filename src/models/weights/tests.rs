@@ -32,8 +32,14 @@ fn checkpoint(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
 }
 
 fn refused(bytes: &[u8]) -> String {
-    let error = Weights::parse(bytes, "w.safetensors").err().unwrap().to_string();
-    assert!(error.contains("w.safetensors") && !error.contains('\n'), "{error}");
+    let error = Weights::parse(bytes, "w.safetensors")
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("w.safetensors") && !error.contains('\n'),
+        "{error}"
+    );
     error
 }
 
@@ -54,8 +60,14 @@ fn broken_headers_are_refused_at_once() {
         format!(r#""a":{{"dtype":"F32","shape":{shape},"data_offsets":[{start},{end}]}}"#)
     };
     let terabyte = 1u64 << 40;
-    refused(&file(&format!("{{{}}}", entry("[274877906944]", 0, terabyte)), &[0; 8]));
-    refused(&file(&format!("{{{}}}", entry("[18446744073709551615,4]", 0, 8)), &[0; 8]));
+    refused(&file(
+        &format!("{{{}}}", entry("[274877906944]", 0, terabyte)),
+        &[0; 8],
+    ));
+    refused(&file(
+        &format!("{{{}}}", entry("[18446744073709551615,4]", 0, 8)),
+        &[0; 8],
+    ));
     refused(&file(&format!("{{{}}}", entry("[2]", 8, 0)), &[0; 8]));
     refused(&file(&format!("{{{}}}", entry("[3]", 0, 8)), &[0; 8]));
     let overlapping = format!(
@@ -68,31 +80,68 @@ fn broken_headers_are_refused_at_once() {
 
 #[test]
 fn tensors_are_checked_one_by_one() {
-    let bytes = checkpoint(&[("a", &[2], &[1.0, 2.0]), ("nan", &[1], &[f32::NAN]), ("inf", &[1], &[f32::INFINITY])]);
+    let bytes = checkpoint(&[
+        ("a", &[2], &[1.0, 2.0]),
+        ("nan", &[1], &[f32::NAN]),
+        ("inf", &[1], &[f32::INFINITY]),
+    ]);
     let weights = Weights::parse(&bytes, "w").unwrap();
     assert_eq!(weights.get("a", &[2]).unwrap(), [1.0, 2.0]);
     assert_eq!(weights.parameters(), 4);
     let error = weights.get("b", &[3]).unwrap_err();
-    assert!(matches!(&error, ModelError::MissingTensor { tensor, expected, .. } if tensor == "b" && expected == &[3]));
+    assert!(
+        matches!(&error, ModelError::MissingTensor { tensor, expected, .. } if tensor == "b" && expected == &[3])
+    );
     let error = weights.get("a", &[1, 2]).unwrap_err();
-    assert!(matches!(&error, ModelError::Shape { tensor, expected, found, .. } if tensor == "a" && expected == &[1, 2] && found == &[2]));
-    assert_eq!(error.to_string(), "tensor a of w has shape [2], expected [1, 2]; the weights do not fit the configuration");
+    assert!(
+        matches!(&error, ModelError::Shape { tensor, expected, found, .. } if tensor == "a" && expected == &[1, 2] && found == &[2])
+    );
+    assert_eq!(
+        error.to_string(),
+        "tensor a of w has shape [2], expected [1, 2]; the weights do not fit the configuration"
+    );
     for name in ["nan", "inf"] {
-        assert!(matches!(weights.get(name, &[1]), Err(ModelError::NotFinite { tensor, .. }) if tensor == name));
+        assert!(
+            matches!(weights.get(name, &[1]), Err(ModelError::NotFinite { tensor, .. }) if tensor == name)
+        );
     }
-    let integers = file(r#"{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#, &[0; 8]);
+    let integers = file(
+        r#"{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#,
+        &[0; 8],
+    );
     let weights = Weights::parse(&integers, "w").unwrap();
-    assert!(matches!(weights.get("a", &[1]), Err(ModelError::NumberType { .. })));
+    assert!(matches!(
+        weights.get("a", &[1]),
+        Err(ModelError::NumberType { .. })
+    ));
 }
 
 #[test]
 fn half_precision_is_widened() {
-    let data: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect();
-    let bytes = file(r#"{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}"#, &data);
-    assert_eq!(Weights::parse(&bytes, "w").unwrap().get("a", &[2]).unwrap(), [1.5, -2.0]);
-    let data: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect();
-    let bytes = file(r#"{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#, &data);
-    assert_eq!(Weights::parse(&bytes, "w").unwrap().get("a", &[2]).unwrap(), [1.5, -2.0]);
+    let data: Vec<u8> = [1.5f32, -2.0]
+        .iter()
+        .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+        .collect();
+    let bytes = file(
+        r#"{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}"#,
+        &data,
+    );
+    assert_eq!(
+        Weights::parse(&bytes, "w").unwrap().get("a", &[2]).unwrap(),
+        [1.5, -2.0]
+    );
+    let data: Vec<u8> = [1.5f32, -2.0]
+        .iter()
+        .flat_map(|v| bf16::from_f32(*v).to_le_bytes())
+        .collect();
+    let bytes = file(
+        r#"{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#,
+        &data,
+    );
+    assert_eq!(
+        Weights::parse(&bytes, "w").unwrap().get("a", &[2]).unwrap(),
+        [1.5, -2.0]
+    );
 }
 
 #[test]
@@ -107,7 +156,10 @@ fn batch_norm_is_folded() {
         ("m.bn.running_mean", &[2], &mean),
         ("m.bn.running_var", &[2], &variance),
     ]);
-    let folded = Weights::parse(&bytes, "w").unwrap().conv_bn("m", (2, 2, 1)).unwrap();
+    let folded = Weights::parse(&bytes, "w")
+        .unwrap()
+        .conv_bn("m", (2, 2, 1))
+        .unwrap();
     let x = [0.7f32, -1.1];
     let got = Linear::from(&folded).forward(&Tensor::from_slice(&x, (1, 2), &Device::Cpu).unwrap());
     let got = got.unwrap().to_vec2::<f32>().unwrap();
@@ -116,8 +168,14 @@ fn batch_norm_is_folded() {
         let want = (y - mean[i]) / (variance[i] + 1e-5).sqrt() * scale[i] + shift[i];
         assert!((got[0][i] - want).abs() < 1e-5);
     }
-    let plain = checkpoint(&[("m.c.weight", &[1, 1, 1, 1], &[2.0]), ("m.c.bias", &[1], &[3.0])]);
-    let plain = Weights::parse(&plain, "w").unwrap().conv_bn("m", (1, 1, 1)).unwrap();
+    let plain = checkpoint(&[
+        ("m.c.weight", &[1, 1, 1, 1], &[2.0]),
+        ("m.c.bias", &[1], &[3.0]),
+    ]);
+    let plain = Weights::parse(&plain, "w")
+        .unwrap()
+        .conv_bn("m", (1, 1, 1))
+        .unwrap();
     assert_eq!((plain.weight, plain.bias), (vec![2.0], Some(vec![3.0])));
 }
 
@@ -126,15 +184,27 @@ fn files_are_looked_at_before_they_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     assert!(matches!(read_file(&path), Err(ModelError::Read { .. })));
-    assert!(matches!(read_file(folder.path()), Err(ModelError::Read { .. })));
+    assert!(matches!(
+        read_file(folder.path()),
+        Err(ModelError::Read { .. })
+    ));
     std::fs::write(&path, b"abc").unwrap();
-    assert!(matches!(read_file(&path), Err(ModelError::NotSafetensors { .. })));
+    assert!(matches!(
+        read_file(&path),
+        Err(ModelError::NotSafetensors { .. })
+    ));
     // A terabyte of nothing: sparse on disk, and not to be read into memory.
     let mut file = File::create(&path).unwrap();
     if file.set_len(1 << 40).is_ok() {
-        assert!(matches!(read_file(&path), Err(ModelError::NotSafetensors { .. })));
+        assert!(matches!(
+            read_file(&path),
+            Err(ModelError::NotSafetensors { .. })
+        ));
         file.write_all(&[0xff; 8]).unwrap();
-        assert!(matches!(read_file(&path), Err(ModelError::NotSafetensors { .. })));
+        assert!(matches!(
+            read_file(&path),
+            Err(ModelError::NotSafetensors { .. })
+        ));
     }
     let good = checkpoint(&[("a", &[1], &[1.0])]);
     std::fs::write(&path, &good).unwrap();

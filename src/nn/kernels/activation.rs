@@ -33,7 +33,7 @@ fn erf<const FMA: bool>(x: f32) -> f32 {
     let x = if x > 4.0 { 4.0 } else { x };
     let x = if x < -4.0 { -4.0 } else { x };
     let s = x * x;
-    let p = fma::<FMA>(s, -2.726_142_2e-10, 2.770_681_5e-8);
+    let p = fma::<FMA>(s, -2.726_142_3e-10, 2.770_681_5e-8);
     let p = fma::<FMA>(s, p, -2.101_024e-6);
     let p = fma::<FMA>(s, p, -5.692_506_5e-5);
     let p = fma::<FMA>(s, p, -7.349_906_5e-4);
@@ -111,8 +111,14 @@ mod tests {
         for ((x, a), b) in inputs.iter().zip(&chosen).zip(&portable) {
             let x = f64::from(*x);
             let want = 0.5 * x * (1.0 + erf_series(x * std::f64::consts::FRAC_1_SQRT_2));
-            assert!((f64::from(*a) - want).abs() < 1e-6, "gelu({x}) = {a}, not {want}");
-            assert!((f64::from(*b) - want).abs() < 1e-6, "gelu({x}) = {b}, not {want}");
+            assert!(
+                (f64::from(*a) - want).abs() < 1e-6,
+                "gelu({x}) = {a}, not {want}"
+            );
+            assert!(
+                (f64::from(*b) - want).abs() < 1e-6,
+                "gelu({x}) = {b}, not {want}"
+            );
         }
     }
 

@@ -89,10 +89,14 @@ mod tests {
         let mut out = vec![0.0; tokens * LANES];
         mix_values(&weights, tokens, &values, stride, &mut out);
         for t in 0..tokens {
-            let e: Vec<f64> = (0..n).map(|i| (f64::from(scores[i * LANES + t]) * 0.25).exp()).collect();
+            let e: Vec<f64> = (0..n)
+                .map(|i| (f64::from(scores[i * LANES + t]) * 0.25).exp())
+                .collect();
             let total: f64 = e.iter().sum();
             for d in 0..LANES {
-                let want: f64 = (0..n).map(|i| e[i] / total * f64::from(values[i * stride + d])).sum();
+                let want: f64 = (0..n)
+                    .map(|i| e[i] / total * f64::from(values[i * stride + d]))
+                    .sum();
                 assert!((f64::from(out[t * LANES + d]) - want).abs() < 1e-5);
             }
         }

@@ -27,14 +27,22 @@ impl Axis {
             index.push(lower as u32);
             weight.push(position - lower as f32);
         }
-        Self { index, weight, source }
+        Self {
+            index,
+            weight,
+            source,
+        }
     }
 
     /// Lower and upper neighbour of sample `i` and the share of the upper one.
     #[inline]
     pub fn at(&self, i: usize) -> (usize, usize, f32) {
         let lower = self.index[i] as usize;
-        (lower, (lower + 1).min(self.source.saturating_sub(1)), self.weight[i])
+        (
+            lower,
+            (lower + 1).min(self.source.saturating_sub(1)),
+            self.weight[i],
+        )
     }
 }
 
@@ -52,7 +60,10 @@ pub fn resize_plane(plane: &[f32], rows: &Axis, columns: &Axis) -> Vec<f32> {
     }
     out.par_chunks_mut(target).enumerate().for_each(|(y, out)| {
         let (upper, lower, t) = rows.at(y);
-        let (upper, lower) = (&plane[upper * width..][..width], &plane[lower * width..][..width]);
+        let (upper, lower) = (
+            &plane[upper * width..][..width],
+            &plane[lower * width..][..width],
+        );
         for (x, out) in out.iter_mut().enumerate() {
             let (left, right, s) = columns.at(x);
             let above = (1.0 - s) * upper[left] + s * upper[right];
@@ -73,8 +84,16 @@ mod tests {
         // torch.nn.functional.interpolate([0, 4], size=4, mode="bilinear").
         let axis = Axis::new(2, 4);
         let one = Axis::new(1, 1);
-        close(&resize_plane(&[0.0, 4.0], &one, &axis), &[0.0, 1.0, 3.0, 4.0], 1e-6);
-        close(&resize_plane(&[0.0, 4.0], &axis, &one), &[0.0, 1.0, 3.0, 4.0], 1e-6);
+        close(
+            &resize_plane(&[0.0, 4.0], &one, &axis),
+            &[0.0, 1.0, 3.0, 4.0],
+            1e-6,
+        );
+        close(
+            &resize_plane(&[0.0, 4.0], &axis, &one),
+            &[0.0, 1.0, 3.0, 4.0],
+            1e-6,
+        );
     }
 
     #[test]

@@ -51,7 +51,10 @@ dispatch! {
 /// If a slice's length does not fit.
 pub fn depthwise3x3(x: &[f32], width: usize, weight: &[f32], bias: &[f32], out: &mut [f32]) {
     let pitch = width * bias.len();
-    assert!(pitch > 0 && x.len() == out.len() && x.len().is_multiple_of(pitch), "depthwise map");
+    assert!(
+        pitch > 0 && x.len() == out.len() && x.len().is_multiple_of(pitch),
+        "depthwise map"
+    );
     let height = x.len() / pitch;
     let c = bias.len();
     out.par_chunks_mut(pitch).enumerate().for_each_init(
@@ -76,7 +79,12 @@ mod tests {
     use super::*;
     use crate::nn::testing::{close, noise};
 
-    fn naive(x: &[f32], (h, w, c): (usize, usize, usize), weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    fn naive(
+        x: &[f32],
+        (h, w, c): (usize, usize, usize),
+        weight: &[f32],
+        bias: &[f32],
+    ) -> Vec<f32> {
         let mut out = Vec::new();
         for y in 0..h as isize {
             for x0 in 0..w as isize {
@@ -117,7 +125,9 @@ mod tests {
         row_body::<false>(rows, &weight, &bias, 2, &mut portable);
         close(&chosen, &portable, 1e-5);
         let by_hand: f32 = bias[2]
-            + (0..9).map(|t| rows[t / 3][(2 + t % 3) * c + 2] * weight[t * c + 2]).sum::<f32>();
+            + (0..9)
+                .map(|t| rows[t / 3][(2 + t % 3) * c + 2] * weight[t * c + 2])
+                .sum::<f32>();
         assert!((chosen[c + 2] - by_hand).abs() < 1e-5);
     }
 }

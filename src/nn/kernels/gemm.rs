@@ -78,7 +78,12 @@ impl Packed {
 
     /// The matrix, borrowed.
     pub fn view(&self) -> PackedView<'_> {
-        PackedView { k: self.k, n: self.n, panels: &self.panels, bias: self.bias.as_deref() }
+        PackedView {
+            k: self.k,
+            n: self.n,
+            panels: &self.panels,
+            bias: self.bias.as_deref(),
+        }
     }
 }
 
@@ -86,7 +91,10 @@ impl PackedView<'_> {
     /// The same matrix with its zero columns counted, up to a multiple of 16:
     /// for results whose rows have room for them, which is faster.
     pub fn padded(self) -> Self {
-        Self { n: self.n.next_multiple_of(NR), ..self }
+        Self {
+            n: self.n.next_multiple_of(NR),
+            ..self
+        }
     }
 
     /// Columns.
@@ -106,7 +114,12 @@ impl Scratch {
         k: usize,
     ) -> PackedView<'_> {
         pack_transposed(rows, stride, n, k, &mut self.0);
-        PackedView { k, n, panels: &self.0, bias: None }
+        PackedView {
+            k,
+            n,
+            panels: &self.0,
+            bias: None,
+        }
     }
 
     /// Pack `rows` (k rows of n values, `stride` apart) as they are, so that
@@ -122,7 +135,12 @@ impl Scratch {
                 packed[..columns].copy_from_slice(&rows[from..from + columns]);
             }
         }
-        PackedView { k, n, panels: &self.0, bias: None }
+        PackedView {
+            k,
+            n,
+            panels: &self.0,
+            bias: None,
+        }
     }
 }
 
@@ -160,9 +178,19 @@ pub fn gemm(
     }
     // These checks are what the raw pointers of the tiles rest on.
     assert!(a.len() >= (m - 1) * lda + b.k, "left matrix too short");
-    assert!(out.len() >= (m - 1) * ldc + b.n && (m == 1 || ldc >= b.n), "result too short");
-    assert!(b.panels.len() >= b.n.div_ceil(NR) * b.k * NR, "right matrix too short");
-    assert!(b.bias.is_none_or(|bias| bias.len() >= b.n.next_multiple_of(NR)), "bias too short");
+    assert!(
+        out.len() >= (m - 1) * ldc + b.n && (m == 1 || ldc >= b.n),
+        "result too short"
+    );
+    assert!(
+        b.panels.len() >= b.n.div_ceil(NR) * b.k * NR,
+        "right matrix too short"
+    );
+    assert!(
+        b.bias
+            .is_none_or(|bias| bias.len() >= b.n.next_multiple_of(NR)),
+        "bias too short"
+    );
     let wide = wide_vectors();
     let mut k0 = 0;
     loop {
@@ -171,7 +199,10 @@ pub fn gemm(
             let weights = &b.panels[(panel * b.k + k0) * NR..][..depth * NR];
             let columns = NR.min(b.n - panel * NR);
             let start = Start {
-                bias: b.bias.filter(|_| k0 == 0).map(|bias| &bias[panel * NR..][..NR]),
+                bias: b
+                    .bias
+                    .filter(|_| k0 == 0)
+                    .map(|bias| &bias[panel * NR..][..NR]),
                 accumulate: accumulate || k0 > 0,
             };
             let mut row = 0;
@@ -179,7 +210,9 @@ pub fn gemm(
                 let rows = tile_rows(m - row);
                 let left = &a[row * lda + k0..];
                 let right = &mut out[row * ldc + panel * NR..];
-                tile(rows, columns, left, lda, depth, weights, start, right, ldc, wide);
+                tile(
+                    rows, columns, left, lda, depth, weights, start, right, ldc, wide,
+                );
                 row += rows;
             }
         }
@@ -253,6 +286,8 @@ fn tile_of(
 ) {
     assert!(rows >= 1 && a.len() >= (rows - 1) * lda + k && panel.len() >= k * NR);
     assert!(out.len() >= (rows - 1) * ldc + NR && start.bias.is_none_or(|b| b.len() >= NR));
+    // Only x86-64 has a wide path of its own here.
+    let _ = wide;
     macro_rules! run {
         ($m:literal) => {{
             #[cfg(target_arch = "x86_64")]
@@ -262,7 +297,7 @@ fn tile_of(
                 unsafe { tile_avx2::<$m>(a, lda, k, panel, start, out, ldc) };
                 return;
             }
-            tile_portable::<$m>(a, lda, k, panel, start, out, ldc, wide)
+            tile_portable::<$m>(a, lda, k, panel, start, out, ldc)
         }};
     }
     match rows {
@@ -310,8 +345,10 @@ unsafe fn tile_avx2<const M: usize>(
             right = right.wrapping_add(NR);
         }
         if let Some(bias) = start.bias {
-            let (low, high) =
-                (_mm256_loadu_ps(bias.as_ptr()), _mm256_loadu_ps(bias.as_ptr().add(8)));
+            let (low, high) = (
+                _mm256_loadu_ps(bias.as_ptr()),
+                _mm256_loadu_ps(bias.as_ptr().add(8)),
+            );
             for sums in &mut sums {
                 *sums = [_mm256_add_ps(sums[0], low), _mm256_add_ps(sums[1], high)];
             }
@@ -340,7 +377,6 @@ fn tile_portable<const M: usize>(
     start: Start<'_>,
     out: &mut [f32],
     ldc: usize,
-    _wide: bool,
 ) {
     let mut sums = [[0.0f32; NR]; M];
     for (i, weights) in panel.chunks_exact(NR).take(k).enumerate() {
@@ -368,14 +404,19 @@ fn tile_portable<const M: usize>(
 /// If a slice's length does not fit.
 pub fn linear(x: &[f32], w: &Packed, out: &mut [f32], act: Activation) {
     let (k, n) = (w.k, w.n);
-    assert!(k > 0 && n > 0 && x.len().is_multiple_of(k), "input of a linear layer");
+    assert!(
+        k > 0 && n > 0 && x.len().is_multiple_of(k),
+        "input of a linear layer"
+    );
     let m = x.len() / k;
     assert_eq!(out.len(), m * n, "output of a linear layer");
     let rows = rows_per_task(m);
-    out.par_chunks_mut(rows * n).zip(x.par_chunks(rows * k)).for_each(|(out, x)| {
-        gemm(x, k, x.len() / k, w.view(), out, n, false);
-        act.apply(out);
-    });
+    out.par_chunks_mut(rows * n)
+        .zip(x.par_chunks(rows * k))
+        .for_each(|(out, x)| {
+            gemm(x, k, x.len() / k, w.view(), out, n, false);
+            act.apply(out);
+        });
 }
 
 /// Enough tasks for every thread, none too small to be worth packing up.
@@ -385,84 +426,4 @@ fn rows_per_task(m: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::nn::testing::{close, noise};
-
-    fn naive(a: &[f32], lda: usize, m: usize, w: &[f32], n: usize, k: usize) -> Vec<f32> {
-        let mut out = vec![0.0; m * n];
-        for i in 0..m {
-            for j in 0..n {
-                let sum: f64 =
-                    (0..k).map(|t| f64::from(a[i * lda + t]) * f64::from(w[j * k + t])).sum();
-                out[i * n + j] = sum as f32;
-            }
-        }
-        out
-    }
-
-    #[test]
-    fn every_tile_shape_matches_the_definition() {
-        for m in [1, 2, 3, 4, 5, 6, 7, 11, 13, 49] {
-            for (n, k) in [(1, 1), (4, 256), (16, 27), (40, 32), (64, 1030)] {
-                let lda = k + 3;
-                let (a, w, bias) = (noise(m * lda, 1), noise(n * k, 2), noise(n, 3));
-                let packed = Packed::from_linear(&w, Some(&bias), n, k);
-                let ldc = n + 2;
-                let mut out = vec![7.0; m * ldc];
-                gemm(&a, lda, m, packed.view(), &mut out, ldc, false);
-                gemm(&a, lda, m, packed.view(), &mut out, ldc, true);
-                let want = naive(&a, lda, m, &w, n, k);
-                for i in 0..m {
-                    for j in 0..n {
-                        let want = 2.0 * (want[i * n + j] + bias[j]);
-                        assert!((out[i * ldc + j] - want).abs() < 2e-4, "{m} {n} {k}");
-                    }
-                    assert_eq!(&out[i * ldc + n..(i + 1) * ldc], &[7.0; 2], "the gap was written");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_portable_tile_agrees() {
-        let (m, n, k) = (6, 16, 300);
-        let (a, w) = (noise(m * k, 4), noise(n * k, 5));
-        let packed = Packed::from_linear(&w, None, n, k);
-        let mut out = vec![1.0; m * n];
-        let start = Start { bias: None, accumulate: true };
-        tile_portable::<6>(&a, k, k, &packed.panels, start, &mut out, n, false);
-        let want: Vec<f32> = naive(&a, k, m, &w, n, k).iter().map(|v| v + 1.0).collect();
-        close(&out, &want, 1e-5);
-    }
-
-    #[test]
-    fn linear_splits_rows_without_a_seam() {
-        let (m, n, k) = (1000, 24, 40);
-        let (x, w, bias) = (noise(m * k, 6), noise(n * k, 7), noise(n, 8));
-        let mut out = vec![0.0; m * n];
-        linear(&x, &Packed::from_linear(&w, Some(&bias), n, k), &mut out, Activation::Relu);
-        let mut want = naive(&x, k, m, &w, n, k);
-        for row in want.chunks_exact_mut(n) {
-            row.iter_mut().zip(&bias).for_each(|(v, b)| *v = (*v + b).max(0.0));
-        }
-        close(&out, &want, 1e-5);
-    }
-
-    #[test]
-    fn scratch_packs_both_ways() {
-        let (n, k) = (21, 10);
-        let rows = noise(n * k, 9);
-        let a = noise(3 * k, 10);
-        let mut scratch = Scratch::default();
-        let mut out = vec![0.0; 3 * n];
-        gemm(&a, k, 3, scratch.pack_transposed(&rows, k, n, k), &mut out, n, false);
-        close(&out, &naive(&a, k, 3, &rows, n, k), 1e-5);
-        let a = noise(2 * n, 11);
-        let mut out = vec![0.0; 2 * k];
-        gemm(&a, n, 2, scratch.pack(&rows, k, n, k), &mut out, k, false);
-        let transposed: Vec<f32> =
-            (0..k).flat_map(|c| (0..n).map(move |r| (r, c))).map(|(r, c)| rows[r * k + c]).collect();
-        close(&out, &naive(&a, n, 2, &transposed, k, n), 1e-5);
-    }
-}
+mod tests;

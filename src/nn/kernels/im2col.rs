@@ -22,8 +22,9 @@ mod tests {
 
     #[test]
     fn taps_are_in_reading_order() {
-        let rows: Vec<Vec<f32>> =
-            (0..3).map(|y| (0..10).map(|i| (y * 100 + i) as f32).collect()).collect();
+        let rows: Vec<Vec<f32>> = (0..3)
+            .map(|y| (0..10).map(|i| (y * 100 + i) as f32).collect())
+            .collect();
         let mut out = vec![0.0; 2 * 18];
         im2col3x3_row([&rows[0], &rows[1], &rows[2]], 2, 2, &mut out);
         assert_eq!(&out[..6], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);

@@ -58,8 +58,11 @@ mod tests {
             let mut want = x.clone();
             for row in want.chunks_exact_mut(channels) {
                 let mean = row.iter().map(|v| f64::from(*v)).sum::<f64>() / channels as f64;
-                let variance =
-                    row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / channels as f64;
+                let variance = row
+                    .iter()
+                    .map(|v| (f64::from(*v) - mean).powi(2))
+                    .sum::<f64>()
+                    / channels as f64;
                 for ((v, w), b) in row.iter_mut().zip(&weight).zip(&bias) {
                     let z = (f64::from(*v) - mean) / (variance + 1e-5).sqrt();
                     *v = (z * f64::from(*w) + f64::from(*b)) as f32;

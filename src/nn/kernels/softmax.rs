@@ -35,7 +35,9 @@ fn row_body<const FMA: bool>(row: &mut [f32]) {
             *lane = if *value > *lane { *value } else { *lane };
         }
     }
-    let top = top.iter().fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+    let top = top
+        .iter()
+        .fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
     let mut lanes = [0.0f32; LANES];
     let mut chunks = row.chunks_exact_mut(LANES);
     for chunk in &mut chunks {
@@ -95,7 +97,10 @@ mod tests {
             let x = i as f32 * 0.1;
             let want = f64::from(x).exp();
             for got in [exp::<false>(x), exp::<true>(x)] {
-                assert!((f64::from(got) / want - 1.0).abs() < 4e-7, "exp({x}) = {got}, not {want}");
+                assert!(
+                    (f64::from(got) / want - 1.0).abs() < 4e-7,
+                    "exp({x}) = {got}, not {want}"
+                );
             }
         }
     }
@@ -112,7 +117,9 @@ mod tests {
                 .map(f64::exp)
                 .collect();
             let total: f64 = e.iter().sum();
-            row.iter_mut().zip(&e).for_each(|(v, e)| *v = (e / total) as f32);
+            row.iter_mut()
+                .zip(&e)
+                .for_each(|(v, e)| *v = (e / total) as f32);
         }
         let (mut chosen, mut portable) = (x.clone(), x);
         softmax_rows(&mut chosen, ld, n, scale as f32, Some(&bias));

@@ -6,10 +6,16 @@ use crate::nn::testing::{close, noise};
 
 const W: usize = 64;
 const HEADS: usize = 2;
-const GRID: Grid = Grid { rows: 9, columns: 15 };
+const GRID: Grid = Grid {
+    rows: 9,
+    columns: 15,
+};
 
 fn linear(outputs: usize, inputs: usize, seed: u64) -> Linear {
-    let weight: Vec<f32> = noise(outputs * inputs, seed).iter().map(|v| v * 0.3).collect();
+    let weight: Vec<f32> = noise(outputs * inputs, seed)
+        .iter()
+        .map(|v| v * 0.3)
+        .collect();
     Linear::new(&weight, Some(&noise(outputs, seed + 1)), outputs, inputs)
 }
 
@@ -33,7 +39,12 @@ fn block(seed: u64) -> TwoWayBlock {
         to_image: attention(32, seed + 10),
         mlp: Mlp::new(vec![linear(96, W, seed + 20), linear(W, 96, seed + 22)]),
         from_image: attention(32, seed + 30),
-        norms: [norm(seed + 40), norm(seed + 42), norm(seed + 44), norm(seed + 46)],
+        norms: [
+            norm(seed + 40),
+            norm(seed + 42),
+            norm(seed + 44),
+            norm(seed + 46),
+        ],
     }
 }
 
@@ -41,10 +52,18 @@ fn block(seed: u64) -> TwoWayBlock {
 fn attend(a: &CrossAttention, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
     let dim = a.head_dim();
     let split = |x: Tensor| x.reshape(((), HEADS, dim))?.transpose(0, 1)?.contiguous();
-    let (q, k, v) = (split(a.q.forward(q)?)?, split(a.k.forward(k)?)?, split(a.v.forward(v)?)?);
+    let (q, k, v) = (
+        split(a.q.forward(q)?)?,
+        split(a.k.forward(k)?)?,
+        split(a.v.forward(v)?)?,
+    );
     let scores = (q.matmul(&k.t()?)? * f64::from(a.scale()))?;
     let weights = candle_nn::ops::softmax_last_dim(&scores)?;
-    let mixed = weights.matmul(&v)?.transpose(0, 1)?.contiguous()?.reshape(((), HEADS * dim))?;
+    let mixed = weights
+        .matmul(&v)?
+        .transpose(0, 1)?
+        .contiguous()?
+        .reshape(((), HEADS * dim))?;
     Ok((weights, a.out.forward(&mixed)?))
 }
 
@@ -64,7 +83,12 @@ fn reference(
             queries = (&queries + attend(&b.self_attention, &q, &q, &queries)?.1)?;
         }
         queries = b.norms[0].forward(&queries)?;
-        let (w, y) = attend(&b.to_image, &(&queries + tokens)?, &(&keys + &positions)?, &keys)?;
+        let (w, y) = attend(
+            &b.to_image,
+            &(&queries + tokens)?,
+            &(&keys + &positions)?,
+            &keys,
+        )?;
         seen.push(w);
         queries = b.norms[1].forward(&(&queries + y)?)?;
         let values = Values::of(&queries)?.to_vec();
@@ -75,7 +99,12 @@ fn reference(
         seen.push(w);
         keys = b.norms[3].forward(&(&keys + y)?)?;
     }
-    let (w, y) = attend(&model.last, &(&queries + tokens)?, &(&keys + &positions)?, &keys)?;
+    let (w, y) = attend(
+        &model.last,
+        &(&queries + tokens)?,
+        &(&keys + &positions)?,
+        &keys,
+    )?;
     seen.push(w);
     Ok((model.last_norm.forward(&(&queries + y)?)?, keys, seen))
 }
@@ -88,7 +117,13 @@ fn flat(x: &Tensor) -> Vec<f32> {
 fn it_follows_the_definition_and_its_records_give_the_weights_used() {
     let positions = noise(GRID.len() * W, 5);
     let last = attention(32, 300);
-    let model = TwoWayTransformer::new(vec![block(10), block(110)], last, norm(400), positions, GRID);
+    let model = TwoWayTransformer::new(
+        vec![block(10), block(110)],
+        last,
+        norm(400),
+        positions,
+        GRID,
+    );
     let image = noise(GRID.len() * W, 6);
     let projected = model.project(&image);
     // More than sixteen tokens take a second pass in the kernels.
@@ -97,11 +132,15 @@ fn it_follows_the_definition_and_its_records_give_the_weights_used() {
         let x = Tensor::from_slice(&tokens, (n, W), &Device::Cpu).unwrap();
         let y = Tensor::from_slice(&image, (GRID.len(), W), &Device::Cpu).unwrap();
         let (want_tokens, want_image, weights) = reference(&model, &x, &y).unwrap();
-        let (got_tokens, got_image) = model.forward(&tokens, &image, &projected, None).unwrap();
+        let (got_tokens, got_image) = model
+            .forward(&tokens, image.clone(), &projected, None)
+            .unwrap();
         close(&got_tokens, &flat(&want_tokens), 1e-4);
         close(&got_image, &flat(&want_image), 1e-4);
         let mut records = Vec::new();
-        let again = model.forward(&tokens, &image, &projected, Some(&mut records)).unwrap();
+        let again = model
+            .forward(&tokens, image.clone(), &projected, Some(&mut records))
+            .unwrap();
         assert_eq!((got_tokens, got_image), again);
         assert_eq!(records.len(), weights.len());
         for (record, weights) in records.iter().zip(&weights) {

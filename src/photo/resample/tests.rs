@@ -66,16 +66,29 @@ const CASES: &[Case] = &[
 #[test]
 fn every_filter_equals_pillow_bit_for_bit() {
     for (size, channels, target, filter, want) in CASES {
-        let got = resize(&picture(*size, *channels), *size, *channels, *target, *filter);
+        let got = resize(
+            &picture(*size, *channels),
+            *size,
+            *channels,
+            *target,
+            *filter,
+        );
         assert_eq!(got.len(), target.0 * target.1 * channels);
-        assert_eq!(hash(&got), *want, "{size:?}×{channels} to {target:?} with {filter:?}");
+        assert_eq!(
+            hash(&got),
+            *want,
+            "{size:?}×{channels} to {target:?} with {filter:?}"
+        );
     }
 }
 
 #[test]
 fn bilinear_in_full() {
     let got = resize(&picture((6, 4), 3), (6, 4), 3, (4, 3), Filter::Bilinear);
-    let want = [91, 154, 56, 199, 101, 131, 145, 47, 197, 93, 107, 153, 81, 192, 94, 195, 139, 56, 183, 85, 144, 131, 33, 191, 71, 230, 132, 91, 177, 79, 201, 123, 51, 169, 71, 162];
+    let want = [
+        91, 154, 56, 199, 101, 131, 145, 47, 197, 93, 107, 153, 81, 192, 94, 195, 139, 56, 183, 85,
+        144, 131, 33, 191, 71, 230, 132, 91, 177, 79, 201, 123, 51, 169, 71, 162,
+    ];
     assert_eq!(got, want);
 }
 

@@ -22,7 +22,11 @@ pub enum Drag {
     /// A stroke of brush or eraser.
     Paint,
     /// A point, or a box if it goes on (screen places).
-    Prompt { from: Pos2, to: Pos2, positive: bool },
+    Prompt {
+        from: Pos2,
+        to: Pos2,
+        positive: bool,
+    },
     /// An existing point is moved.
     Point { index: usize, moved: bool },
     /// A selection.
@@ -48,15 +52,26 @@ impl Pointer {
     ) {
         let canvas = response.rect;
         let over = response.contains_pointer();
-        let (events, space) =
-            response.ctx.input(|input| (input.events.clone(), input.key_down(Key::Space)));
+        let (events, space) = response
+            .ctx
+            .input(|input| (input.events.clone(), input.key_down(Key::Space)));
         for event in events {
             match event {
-                Event::PointerButton { pos, button, pressed: true, modifiers } if over => {
+                Event::PointerButton {
+                    pos,
+                    button,
+                    pressed: true,
+                    modifiers,
+                } if over => {
                     self.last = pos;
                     self.press(pos, button, modifiers, space, canvas, view, app);
                 }
-                Event::PointerButton { pos, button, pressed: false, modifiers } => {
+                Event::PointerButton {
+                    pos,
+                    button,
+                    pressed: false,
+                    modifiers,
+                } => {
                     self.moved(pos, canvas, view, app);
                     self.release(pos, button, modifiers, canvas, view, app, out);
                 }
@@ -98,15 +113,26 @@ impl Pointer {
             (PointerButton::Primary, _) if everything => Drag::Select,
             (PointerButton::Primary, Tool::Select) => Drag::Select,
             (PointerButton::Primary, Tool::Points | Tool::Box) => match hit {
-                Some(index) => Drag::Point { index, moved: false },
-                None => Drag::Prompt { from: pos, to: pos, positive: !modifiers.alt },
+                Some(index) => Drag::Point {
+                    index,
+                    moved: false,
+                },
+                None => Drag::Prompt {
+                    from: pos,
+                    to: pos,
+                    positive: !modifiers.alt,
+                },
             },
             (PointerButton::Secondary, Tool::Points | Tool::Box) if !everything => match hit {
                 Some(index) => {
                     app.remove_point(index);
                     Drag::None
                 }
-                None => Drag::Prompt { from: pos, to: pos, positive: false },
+                None => Drag::Prompt {
+                    from: pos,
+                    to: pos,
+                    positive: false,
+                },
             },
             _ => self.drag,
         };
@@ -166,9 +192,9 @@ impl Pointer {
 }
 
 fn is_answered(app: &App) -> bool {
-    app.open.as_ref().is_some_and(|open| {
-        open.prompting.offer.is_some() || open.prompting.is_waiting()
-    })
+    app.open
+        .as_ref()
+        .is_some_and(|open| open.prompting.offer.is_some() || open.prompting.is_waiting())
 }
 
 /// The place, if it is in the photo.
@@ -201,7 +227,10 @@ fn select(app: &App, at: Pos2, modifiers: Modifiers, out: &mut Vec<Command>) {
         }
         return;
     }
-    let segment = open.document().segment_at(x, y).filter(|segment| !segment.hidden);
+    let segment = open
+        .document()
+        .segment_at(x, y)
+        .filter(|segment| !segment.hidden);
     out.push(match (segment, modifiers.shift) {
         (Some(segment), true) => Command::ToggleSelected(segment.id),
         (Some(segment), false) => Command::Select(vec![segment.id]),

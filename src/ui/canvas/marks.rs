@@ -10,7 +10,11 @@ use crate::ui::theme::{self, Colors, canvas as look, size, space};
 
 /// A prompt point: a disc with a plus or a minus and a white ring.
 pub fn point(painter: &Painter, at: Pos2, positive: bool, hovered: bool) {
-    let fill = if positive { look::POSITIVE } else { look::NEGATIVE };
+    let fill = if positive {
+        look::POSITIVE
+    } else {
+        look::NEGATIVE
+    };
     let radius = look::POINT_RADIUS + if hovered { 2.0 } else { 0.0 };
     painter.circle_filled(at, radius + 1.0, theme::with_alpha(look::INK, 0.6));
     painter.circle(at, radius, fill, Stroke::new(1.5, look::PAPER));
@@ -39,7 +43,12 @@ pub fn hit(points: &[PromptPoint], canvas: Rect, view: &View, pointer: Pos2) -> 
 /// A prompt box: a hairline with marks at its corners.
 pub fn prompt_box(painter: &Painter, rect: Rect, colors: &Colors) {
     painter.rect_stroke(rect, 0.0, Stroke::new(2.0, look::INK), StrokeKind::Middle);
-    painter.rect_stroke(rect, 0.0, Stroke::new(1.0, colors.accent), StrokeKind::Middle);
+    painter.rect_stroke(
+        rect,
+        0.0,
+        Stroke::new(1.0, colors.accent),
+        StrokeKind::Middle,
+    );
     let reach = look::BOX_CORNER.min(rect.width().min(rect.height()) / 2.0);
     let stroke = Stroke::new(3.0, colors.accent);
     for (corner, x, y) in [
@@ -60,7 +69,10 @@ pub fn brush_ring(painter: &Painter, canvas: Rect, view: &View, at: Pos2, radius
         .into_iter()
         .map(|[x, y]| view.screen_from_image(canvas, Pos2::new(center[0] + x, center[1] + y)))
         .collect();
-    painter.add(Shape::closed_line(line.clone(), Stroke::new(3.0, theme::with_alpha(look::INK, 0.7))));
+    painter.add(Shape::closed_line(
+        line.clone(),
+        Stroke::new(3.0, theme::with_alpha(look::INK, 0.7)),
+    ));
     painter.add(Shape::closed_line(line, Stroke::new(1.0, look::PAPER)));
     // A brush smaller than a few points on screen is marked by a cross beside it.
     if radius * view.zoom < 3.0 {
@@ -89,7 +101,9 @@ pub fn pixel_grid(painter: &Painter, canvas: Rect, view: &View, photo: Vec2) {
     if view.scale() < look::GRID_FROM {
         return;
     }
-    let shown = view.visible(canvas).intersect(Rect::from_min_size(Pos2::ZERO, photo));
+    let shown = view
+        .visible(canvas)
+        .intersect(Rect::from_min_size(Pos2::ZERO, photo));
     let on_screen = view.screen_rect(canvas, shown);
     let stroke = Stroke::new(1.0 / view.pixels_per_point, look::GRID);
     for x in shown.min.x.ceil() as i64..=shown.max.x as i64 {
@@ -113,12 +127,20 @@ pub fn mini_map(painter: &Painter, canvas: Rect, view: &View, photo: Vec2, color
     if extent.min_elem() < space::XS {
         return;
     }
-    let map = Rect::from_min_size(canvas.left_bottom() + Vec2::new(space::M, -space::M - extent.y), extent);
+    let map = Rect::from_min_size(
+        canvas.left_bottom() + Vec2::new(space::M, -space::M - extent.y),
+        extent,
+    );
     painter.rect_filled(map, 2.0, theme::with_alpha(look::INK, 0.55));
     painter.rect_stroke(map, 2.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
     let place = |at: Pos2| map.min + (at.to_vec2() / photo) * extent;
     let part = Rect::from_min_max(place(visible.min), place(visible.max));
-    painter.rect_stroke(part, 0.0, Stroke::new(1.5, colors.accent), StrokeKind::Inside);
+    painter.rect_stroke(
+        part,
+        0.0,
+        Stroke::new(1.5, colors.accent),
+        StrokeKind::Inside,
+    );
 }
 
 /// A line of text on a dark plate, centred at the top of the canvas.
@@ -126,8 +148,15 @@ pub fn banner(painter: &Painter, canvas: Rect, text: &str, color: Color32) {
     let font = FontId::proportional(13.0);
     let galley = painter.layout_no_wrap(text.to_owned(), font, color);
     let at = Pos2::new(canvas.center().x, canvas.top() + space::L);
-    let rect = Align2::CENTER_TOP.anchor_size(at, galley.size() + Vec2::new(2.0 * space::M, 2.0 * space::S));
-    painter.rect_filled(rect, f32::from(size::CORNER), theme::with_alpha(look::INK, 0.82));
+    let rect = Align2::CENTER_TOP.anchor_size(
+        at,
+        galley.size() + Vec2::new(2.0 * space::M, 2.0 * space::S),
+    );
+    painter.rect_filled(
+        rect,
+        f32::from(size::CORNER),
+        theme::with_alpha(look::INK, 0.82),
+    );
     painter.galley(rect.min + Vec2::new(space::M, space::S), galley, color);
 }
 
@@ -137,5 +166,9 @@ pub fn score(painter: &Painter, at: Pos2, score: f32, colors: &Colors) {
     let galley = painter.layout_no_wrap(text, FontId::proportional(11.0), colors.on_accent);
     let rect = Rect::from_min_size(at, galley.size() + Vec2::new(space::S, space::XS));
     painter.rect_filled(rect, 3.0, colors.accent);
-    painter.galley(rect.min + Vec2::new(space::XS, space::XS / 2.0), galley, colors.on_accent);
+    painter.galley(
+        rect.min + Vec2::new(space::XS, space::XS / 2.0),
+        galley,
+        colors.on_accent,
+    );
 }

@@ -10,7 +10,9 @@ mod view;
 
 use std::hash::{Hash as _, Hasher as _};
 
-use egui::{Color32, CursorIcon, Id, Key, Painter, Pos2, Rect, Response, Sense, Ui, Vec2, WidgetInfo};
+use egui::{
+    Color32, CursorIcon, Id, Key, Painter, Pos2, Rect, Response, Sense, Ui, Vec2, WidgetInfo,
+};
 
 use super::theme::{self, Colors};
 use crate::app::{App, Command, OpenDocument, ViewRequest};
@@ -75,7 +77,9 @@ impl Canvas {
         let rect = ui.available_rect_before_wrap();
         ui.advance_cursor_after_rect(rect);
         let response = ui.interact(rect, focus_id(), Sense::click_and_drag());
-        let name = app.open.as_ref().map_or("Canvas".to_owned(), |open| format!("Canvas: {}", open.name()));
+        let name = app.open.as_ref().map_or("Canvas".to_owned(), |open| {
+            format!("Canvas: {}", open.name())
+        });
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &name));
         self.take_focus(ui, app);
         self.arrange(rect, ui.pixels_per_point(), app);
@@ -121,7 +125,10 @@ impl Canvas {
 
     /// With the keyboard, the canvas also takes Tab while masks can be cycled.
     fn take_focus(&self, ui: &Ui, app: &App) {
-        let offers = app.open.as_ref().is_some_and(|open| open.prompting.offer.is_some());
+        let offers = app
+            .open
+            .as_ref()
+            .is_some_and(|open| open.prompting.offer.is_some());
         ui.memory_mut(|memory| {
             if memory.focused().is_none() && app.dialog.is_none() {
                 memory.request_focus(focus_id());
@@ -154,7 +161,9 @@ impl Canvas {
     }
 
     fn read_out(&mut self, response: &Response, photo: Vec2) {
-        let at = response.hover_pos().map(|pos| self.view.image_from_screen(response.rect, pos));
+        let at = response
+            .hover_pos()
+            .map(|pos| self.view.image_from_screen(response.rect, pos));
         let inside = |at: &Pos2| at.x >= 0.0 && at.y >= 0.0 && at.x < photo.x && at.y < photo.y;
         self.readout = Readout {
             pixel: at.filter(inside).map(|at| [at.x as u32, at.y as u32]),
@@ -183,25 +192,64 @@ impl Canvas {
         marks::mini_map(painter, canvas, &self.view, photo, colors);
     }
 
-    fn paint_labels(&mut self, painter: &Painter, canvas: Rect, app: &App, open: &OpenDocument, alone: bool) {
-        let opacity = if alone { 1.0 } else { app.settings.overlay_opacity };
+    fn paint_labels(
+        &mut self,
+        painter: &Painter,
+        canvas: Rect,
+        app: &App,
+        open: &OpenDocument,
+        alone: bool,
+    ) {
+        let opacity = if alone {
+            1.0
+        } else {
+            app.settings.overlay_opacity
+        };
         let document = open.document();
         let fingerprint = fingerprint(document, &open.selection, opacity, app.settings.contours);
-        if self.style.as_ref().is_none_or(|style| style.fingerprint != fingerprint) {
-            self.style = Some(label_style(document, open, opacity, app.settings.contours, fingerprint));
+        if self
+            .style
+            .as_ref()
+            .is_none_or(|style| style.fingerprint != fingerprint)
+        {
+            self.style = Some(label_style(
+                document,
+                open,
+                opacity,
+                app.settings.contours,
+                fingerprint,
+            ));
         }
         if let Some(style) = &self.style {
             let levels = open.photo.levels().len();
-            self.overlay.paint(painter, canvas, &self.view, document.labels(), style, levels);
+            self.overlay.paint(
+                painter,
+                canvas,
+                &self.view,
+                document.labels(),
+                style,
+                levels,
+            );
         }
     }
 
-    fn paint_offers(&mut self, painter: &Painter, canvas: Rect, app: &App, open: &OpenDocument, colors: &Colors) {
+    fn paint_offers(
+        &mut self,
+        painter: &Painter,
+        canvas: Rect,
+        app: &App,
+        open: &OpenDocument,
+        colors: &Colors,
+    ) {
         match &open.prompting.offer {
             None => self.proposal = None,
             Some(offer) => {
                 let chosen = offer.chosen();
-                if self.proposal.as_ref().is_none_or(|picture| !picture.is(offer.serial)) {
+                if self
+                    .proposal
+                    .as_ref()
+                    .is_none_or(|picture| !picture.is(offer.serial))
+                {
                     self.proposal = Some(MaskPicture::new(painter, &chosen.mask, offer.serial));
                 }
                 if let Some(picture) = &self.proposal {
@@ -214,10 +262,15 @@ impl Canvas {
             None => self.everything = None,
             Some(masks) => {
                 let serial = app.everything_serial;
-                if self.everything.as_ref().is_none_or(|picture| !picture.is(serial)) {
+                if self
+                    .everything
+                    .as_ref()
+                    .is_none_or(|picture| !picture.is(serial))
+                {
                     let (width, height) = (open.photo.width(), open.photo.height());
-                    self.everything =
-                        Some(EverythingPicture::new(painter, masks, width, height, serial));
+                    self.everything = Some(EverythingPicture::new(
+                        painter, masks, width, height, serial,
+                    ));
                 }
                 let hovered = self.readout.pixel.and_then(|[x, y]| {
                     let at = masks.iter().position(|(mask, _)| mask.contains(x, y))?;
@@ -233,7 +286,14 @@ impl Canvas {
         }
     }
 
-    fn paint_score(&self, painter: &Painter, canvas: Rect, mask: &Mask, score: f32, colors: &Colors) {
+    fn paint_score(
+        &self,
+        painter: &Painter,
+        canvas: Rect,
+        mask: &Mask,
+        score: f32,
+        colors: &Colors,
+    ) {
         if mask.is_empty() {
             return;
         }
@@ -252,7 +312,11 @@ impl Canvas {
             let rect = Rect::from_min_max(Pos2::new(x0, y0), Pos2::new(x1, y1));
             marks::prompt_box(painter, self.view.screen_rect(canvas, rect), colors);
         }
-        if let Drag::Prompt { from, to, positive: true } = self.pointer.drag
+        if let Drag::Prompt {
+            from,
+            to,
+            positive: true,
+        } = self.pointer.drag
             && from.distance(to) > 5.0
         {
             marks::prompt_box(painter, Rect::from_two_pos(from, to), colors);
@@ -262,7 +326,9 @@ impl Canvas {
             .pointer_hover_pos()
             .and_then(|pointer| marks::hit(&prompting.points, canvas, &self.view, pointer));
         for (index, point) in prompting.points.iter().enumerate() {
-            let at = self.view.screen_from_image(canvas, Pos2::new(point.x, point.y));
+            let at = self
+                .view
+                .screen_from_image(canvas, Pos2::new(point.x, point.y));
             marks::point(painter, at, point.positive, hovered == Some(index));
         }
         if prompting.is_waiting() && prompting.offer.is_none() {
@@ -273,21 +339,33 @@ impl Canvas {
     /// A sign of life where the user looks: beside the newest point, or in the box.
     fn paint_waiting(&self, painter: &Painter, canvas: Rect, open: &OpenDocument, colors: &Colors) {
         let prompting = &open.prompting;
-        let place = prompting.points.last().map(|point| Pos2::new(point.x, point.y)).or_else(|| {
-            prompting.bbox.map(|[x0, y0, x1, y1]| Pos2::new((x0 + x1) / 2.0, (y0 + y1) / 2.0))
-        });
+        let place = prompting
+            .points
+            .last()
+            .map(|point| Pos2::new(point.x, point.y))
+            .or_else(|| {
+                prompting
+                    .bbox
+                    .map(|[x0, y0, x1, y1]| Pos2::new((x0 + x1) / 2.0, (y0 + y1) / 2.0))
+            });
         let Some(place) = place else { return };
         let at = self.view.screen_from_image(canvas, place);
         let time = painter.ctx().input(|input| input.time) as f32;
         let reach = theme::canvas::POINT_RADIUS + 7.0;
-        let arc: Vec<Pos2> =
-            (0..=16).map(|step| at + reach * Vec2::angled(time * 5.0 + step as f32 * 0.25)).collect();
-        painter.add(egui::Shape::line(arc, egui::Stroke::new(2.5, colors.accent)));
+        let arc: Vec<Pos2> = (0..=16)
+            .map(|step| at + reach * Vec2::angled(time * 5.0 + step as f32 * 0.25))
+            .collect();
+        painter.add(egui::Shape::line(
+            arc,
+            egui::Stroke::new(2.5, colors.accent),
+        ));
         painter.ctx().request_repaint();
     }
 
     fn cursor(&self, ui: &Ui, painter: &Painter, response: &Response, app: &App) {
-        let Some(pointer) = response.hover_pos() else { return };
+        let Some(pointer) = response.hover_pos() else {
+            return;
+        };
         let space = ui.input(|input| input.key_down(Key::Space));
         if self.pointer.drag == Drag::Pan {
             ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
@@ -296,8 +374,19 @@ impl Canvas {
         } else if app.tool.paints() {
             ui.ctx().set_cursor_icon(CursorIcon::None);
             let at = self.view.image_from_screen(response.rect, pointer);
-            marks::brush_ring(painter, response.rect, &self.view, at, app.settings.brush_radius);
-        } else if app.tool.prompts() && !app.open.as_ref().is_some_and(|o| o.prompting.everything.is_some()) {
+            marks::brush_ring(
+                painter,
+                response.rect,
+                &self.view,
+                at,
+                app.settings.brush_radius,
+            );
+        } else if app.tool.prompts()
+            && app
+                .open
+                .as_ref()
+                .is_none_or(|open| open.prompting.everything.is_none())
+        {
             ui.ctx().set_cursor_icon(CursorIcon::None);
             marks::crosshair(painter, pointer);
         } else {
@@ -333,15 +422,27 @@ fn label_style(
     contours: bool,
     fingerprint: u64,
 ) -> LabelStyle {
-    let count = document.segments().last().map_or(0, |segment| usize::from(segment.id) + 1);
+    let count = document
+        .segments()
+        .last()
+        .map_or(0, |segment| usize::from(segment.id) + 1);
     let mut colors = vec![[Color32::TRANSPARENT; 2]; count];
     for segment in document.segments().iter().filter(|segment| !segment.hidden) {
         let color = theme::class_color(document.classes().color(segment.class));
         let selected = open.selection.contains(&segment.id);
-        let fill = if selected { (opacity + 0.15).min(1.0) } else { opacity };
+        let fill = if selected {
+            (opacity + 0.15).min(1.0)
+        } else {
+            opacity
+        };
         colors[usize::from(segment.id)] = [theme::with_alpha(color, fill), color];
     }
-    LabelStyle { colors, selected: open.selection.clone(), fingerprint, contours }
+    LabelStyle {
+        colors,
+        selected: open.selection.clone(),
+        fingerprint,
+        contours,
+    }
 }
 
 /// Nothing is open: say what belongs here and offer it.
@@ -385,7 +486,9 @@ mod tests {
         assert_ne!(plain, fingerprint(&document, &[], 0.5, true));
         assert_ne!(plain, fingerprint(&document, &[], 0.4, false));
         let mask = Mask::from_rect(crate::label::Rect::new(0, 0, 2, 2));
-        let painted = crate::document::accept(&document, &mask, 1, None).unwrap().document;
+        let painted = crate::document::accept(&document, &mask, 1, None)
+            .unwrap()
+            .document;
         assert_ne!(plain, fingerprint(&painted, &[], 0.4, true));
     }
 }

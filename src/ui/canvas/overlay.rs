@@ -30,11 +30,15 @@ pub struct LabelStyle {
 
 impl LabelStyle {
     fn fill(&self, id: SegmentId) -> Color32 {
-        self.colors.get(usize::from(id)).map_or(Color32::TRANSPARENT, |colors| colors[0])
+        self.colors
+            .get(usize::from(id))
+            .map_or(Color32::TRANSPARENT, |colors| colors[0])
     }
 
     fn edge(&self, id: SegmentId) -> Color32 {
-        self.colors.get(usize::from(id)).map_or(Color32::TRANSPARENT, |colors| colors[1])
+        self.colors
+            .get(usize::from(id))
+            .map_or(Color32::TRANSPARENT, |colors| colors[1])
     }
 }
 
@@ -139,7 +143,10 @@ impl Overlay {
                 picture.origin.is(&tiles, fingerprint)
             });
             if !fresh {
-                let before = self.pictures.remove(&key).and_then(|picture| picture.texture);
+                let before = self
+                    .pictures
+                    .remove(&key)
+                    .and_then(|picture| picture.texture);
                 let texture = if tiles.iter().all(|tile| tile.uniform() == Some(0)) {
                     None
                 } else {
@@ -147,7 +154,14 @@ impl Overlay {
                     Some(put(painter, before, image, level))
                 };
                 let origin = Origin { tiles, fingerprint };
-                self.pictures.insert(key, Picture { origin, texture, used: frame });
+                self.pictures.insert(
+                    key,
+                    Picture {
+                        origin,
+                        texture,
+                        used: frame,
+                    },
+                );
             }
             if let Some(texture) = self.pictures.get(&key).and_then(|p| p.texture.as_ref()) {
                 let min = Pos2::new((tx * side) as f32, (ty * side) as f32);
@@ -177,8 +191,18 @@ impl Overlay {
             });
             if !fresh {
                 let edges = edges(labels, tx, ty);
-                let origin = Origin { tiles, fingerprint: 0 };
-                self.outlines.insert((tx, ty), Outline { origin, edges, used: frame });
+                let origin = Origin {
+                    tiles,
+                    fingerprint: 0,
+                };
+                self.outlines.insert(
+                    (tx, ty),
+                    Outline {
+                        origin,
+                        edges,
+                        used: frame,
+                    },
+                );
             }
             if let Some(outline) = self.outlines.get(&(tx, ty)) {
                 for edge in &outline.edges {
@@ -250,8 +274,12 @@ impl Sampled {
     fn at(&self, x: usize, y: usize) -> (SegmentId, bool) {
         let at = (y + 1) * self.stride + x + 1;
         let id = self.ids[at];
-        let around =
-            [self.ids[at - 1], self.ids[at + 1], self.ids[at - self.stride], self.ids[at + self.stride]];
+        let around = [
+            self.ids[at - 1],
+            self.ids[at + 1],
+            self.ids[at - self.stride],
+            self.ids[at + self.stride],
+        ];
         (id, around.iter().any(|&other| other != id))
     }
 }
@@ -285,7 +313,11 @@ fn put(
     image: ColorImage,
     level: usize,
 ) -> TextureHandle {
-    let options = if level == 0 { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
+    let options = if level == 0 {
+        TextureOptions::NEAREST
+    } else {
+        TextureOptions::LINEAR
+    };
     match before {
         // The same texture again, so that a stroke allocates nothing on the GPU.
         Some(mut texture) => {
@@ -305,14 +337,30 @@ fn edges(labels: &LabelMap, tx: u32, ty: u32) -> Vec<Edge> {
     }
     // Horizontal pieces below each row, then vertical ones right of each column.
     for y in rect.y0..rect.y1.min(labels.height() - 1) {
-        runs(rect.x0..rect.x1, |x| [labels.get(x, y), labels.get(x, y + 1)], |range, ids| {
-            edges.push(Edge { from: [range.start, y + 1], to: [range.end, y + 1], ids });
-        });
+        runs(
+            rect.x0..rect.x1,
+            |x| [labels.get(x, y), labels.get(x, y + 1)],
+            |range, ids| {
+                edges.push(Edge {
+                    from: [range.start, y + 1],
+                    to: [range.end, y + 1],
+                    ids,
+                });
+            },
+        );
     }
     for x in rect.x0..rect.x1.min(labels.width() - 1) {
-        runs(rect.y0..rect.y1, |y| [labels.get(x, y), labels.get(x + 1, y)], |range, ids| {
-            edges.push(Edge { from: [x + 1, range.start], to: [x + 1, range.end], ids });
-        });
+        runs(
+            rect.y0..rect.y1,
+            |y| [labels.get(x, y), labels.get(x + 1, y)],
+            |range, ids| {
+                edges.push(Edge {
+                    from: [x + 1, range.start],
+                    to: [x + 1, range.end],
+                    ids,
+                });
+            },
+        );
     }
     edges
 }
@@ -339,7 +387,11 @@ fn runs(
 
 fn add_edge(mesh: &mut Mesh, canvas: Rect, view: &View, style: &LabelStyle, edge: &Edge) {
     let [a, b] = edge.ids;
-    let chosen = edge.ids.iter().copied().find(|id| style.selected.contains(id));
+    let chosen = edge
+        .ids
+        .iter()
+        .copied()
+        .find(|id| style.selected.contains(id));
     let owner = chosen.unwrap_or(if a == 0 { b } else { a });
     let color = style.edge(owner);
     if color == Color32::TRANSPARENT {
@@ -378,7 +430,12 @@ mod tests {
         pieces.sort_unstable();
         assert_eq!(
             pieces,
-            [([1, 1], [1, 3]), ([1, 1], [4, 1]), ([1, 3], [4, 3]), ([4, 1], [4, 3])]
+            [
+                ([1, 1], [1, 3]),
+                ([1, 1], [4, 1]),
+                ([1, 3], [4, 3]),
+                ([4, 1], [4, 3])
+            ]
         );
     }
 
@@ -388,8 +445,17 @@ mod tests {
         let edge = Color32::from_gray(200);
         let mut colors = vec![[Color32::TRANSPARENT; 2]; 8];
         colors[7] = [fill, edge];
-        let style = LabelStyle { colors, selected: vec![], fingerprint: 0, contours: true };
-        let key = Key { level: 0, tx: 0, ty: 0 };
+        let style = LabelStyle {
+            colors,
+            selected: vec![],
+            fingerprint: 0,
+            contours: true,
+        };
+        let key = Key {
+            level: 0,
+            tx: 0,
+            ty: 0,
+        };
         let image = draw(&map(), &style, key, true);
         assert_eq!(image.size, [6, 4]);
         assert_eq!(image.pixels[0], Color32::TRANSPARENT);

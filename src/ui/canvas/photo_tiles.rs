@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use egui::{Color32, ColorImage, Context, Painter, Pos2, Rect, TextureHandle, TextureOptions, Vec2};
+use egui::{
+    Color32, ColorImage, Context, Painter, Pos2, Rect, TextureHandle, TextureOptions, Vec2,
+};
 
 use super::view::View;
 use crate::photo::{Level, Photo};
@@ -43,7 +45,11 @@ pub struct PhotoTiles {
 impl PhotoTiles {
     /// Paint the visible part of `photo`.
     pub fn paint(&mut self, painter: &Painter, canvas: Rect, view: &View, photo: &Arc<Photo>) {
-        if !self.photo.as_ref().is_some_and(|known| Arc::ptr_eq(known, photo)) {
+        if !self
+            .photo
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, photo))
+        {
             self.tiles.clear();
             self.photo = Some(photo.clone());
         }
@@ -57,7 +63,15 @@ impl PhotoTiles {
         let base = levels - 1;
         let all_there = self.all_loaded(canvas, view, photo, wanted, crisp);
         if !all_there {
-            self.paint_level(painter, canvas, view, photo, base, false, &mut usize::MAX.clone());
+            self.paint_level(
+                painter,
+                canvas,
+                view,
+                photo,
+                base,
+                false,
+                &mut usize::MAX.clone(),
+            );
         }
         let complete = self.paint_level(painter, canvas, view, photo, wanted, crisp, &mut budget);
         if !complete {
@@ -66,9 +80,22 @@ impl PhotoTiles {
         self.evict();
     }
 
-    fn all_loaded(&self, canvas: Rect, view: &View, photo: &Photo, level: usize, crisp: bool) -> bool {
-        visible_tiles(canvas, view, photo, level)
-            .all(|(tx, ty)| self.tiles.contains_key(&Key { level, tx, ty, crisp }))
+    fn all_loaded(
+        &self,
+        canvas: Rect,
+        view: &View,
+        photo: &Photo,
+        level: usize,
+        crisp: bool,
+    ) -> bool {
+        visible_tiles(canvas, view, photo, level).all(|(tx, ty)| {
+            self.tiles.contains_key(&Key {
+                level,
+                tx,
+                ty,
+                crisp,
+            })
+        })
     }
 
     /// Returns whether every visible tile of the level was painted.
@@ -83,10 +110,17 @@ impl PhotoTiles {
         crisp: bool,
         budget: &mut usize,
     ) -> bool {
-        let Some(pixels) = photo.level(level) else { return true };
+        let Some(pixels) = photo.level(level) else {
+            return true;
+        };
         let mut complete = true;
         for (tx, ty) in visible_tiles(canvas, view, photo, level) {
-            let key = Key { level, tx, ty, crisp };
+            let key = Key {
+                level,
+                tx,
+                ty,
+                crisp,
+            };
             if !self.tiles.contains_key(&key) {
                 if *budget == 0 {
                     complete = false;
@@ -94,7 +128,13 @@ impl PhotoTiles {
                 }
                 *budget -= 1;
                 let texture = upload(painter.ctx(), pixels, key);
-                self.tiles.insert(key, Tile { texture, used: self.frame });
+                self.tiles.insert(
+                    key,
+                    Tile {
+                        texture,
+                        used: self.frame,
+                    },
+                );
             }
             if let Some(tile) = self.tiles.get_mut(&key) {
                 tile.used = self.frame;
@@ -139,7 +179,9 @@ fn visible_tiles(
         let span = span(photo, pixels);
         let range = |min: f32, max: f32, span: f32, count: u32| {
             let first = (min / span).floor().max(0.0) as u32 / SIDE;
-            let last = ((max / span).ceil().max(0.0) as u32).min(count).div_ceil(SIDE);
+            let last = ((max / span).ceil().max(0.0) as u32)
+                .min(count)
+                .div_ceil(SIDE);
             first..last
         };
         xs = range(visible.min.x, visible.max.x, span.x, pixels.width);
@@ -151,7 +193,12 @@ fn visible_tiles(
 /// The tile's pixel range in its level, without the apron.
 fn tile_range(level: &Level, key: Key) -> [u32; 4] {
     let (x0, y0) = (key.tx * SIDE, key.ty * SIDE);
-    [x0, y0, (x0 + SIDE).min(level.width), (y0 + SIDE).min(level.height)]
+    [
+        x0,
+        y0,
+        (x0 + SIDE).min(level.width),
+        (y0 + SIDE).min(level.height),
+    ]
 }
 
 fn upload(ctx: &Context, level: &Level, key: Key) -> TextureHandle {
@@ -175,7 +222,11 @@ fn upload(ctx: &Context, level: &Level, key: Key) -> TextureHandle {
         pixels.push(pixel(x1.min(level.width - 1)));
     }
     let image = ColorImage::new([width as usize, height as usize], pixels);
-    let options = if key.crisp { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
+    let options = if key.crisp {
+        TextureOptions::NEAREST
+    } else {
+        TextureOptions::LINEAR
+    };
     ctx.load_texture("photo tile", image, options)
 }
 

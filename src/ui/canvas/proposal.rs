@@ -1,7 +1,9 @@
 //! What the model offers, drawn so that nobody takes it for a label: accent
 //! fill, and a contour that moves.
 
-use egui::{Color32, ColorImage, Painter, Pos2, Rect, Shape, Stroke, TextureHandle, TextureOptions};
+use egui::{
+    Color32, ColorImage, Painter, Pos2, Rect, Shape, Stroke, TextureHandle, TextureOptions,
+};
 
 use super::view::View;
 use crate::label::{Mask, contours};
@@ -24,13 +26,24 @@ impl MaskPicture {
         let bounds = mask.bounds();
         let outlines = contours(mask)
             .into_iter()
-            .map(|line| line.into_iter().map(|[x, y]| Pos2::new(x as f32, y as f32)).collect())
+            .map(|line| {
+                line.into_iter()
+                    .map(|[x, y]| Pos2::new(x as f32, y as f32))
+                    .collect()
+            })
             .collect();
         let texture = (!mask.is_empty()).then(|| {
             let image = picture(std::iter::once((mask, Color32::WHITE)), bounds);
-            painter.ctx().load_texture("proposal", image, TextureOptions::LINEAR)
+            painter
+                .ctx()
+                .load_texture("proposal", image, TextureOptions::LINEAR)
         });
-        Self { serial, bounds: image_rect(bounds), texture, outlines }
+        Self {
+            serial,
+            bounds: image_rect(bounds),
+            texture,
+            outlines,
+        }
     }
 
     /// Whether this is the picture of the mask with that serial.
@@ -72,7 +85,9 @@ impl MaskPicture {
                 (period - offset) as f32,
             ));
         }
-        painter.ctx().request_repaint_after(std::time::Duration::from_millis(80));
+        painter
+            .ctx()
+            .request_repaint_after(std::time::Duration::from_millis(80));
     }
 }
 
@@ -88,7 +103,11 @@ fn on_screen(outline: &[Pos2], canvas: Rect, view: &View) -> Vec<Pos2> {
             line.push(at);
         }
     }
-    if bounds.intersects(canvas) { line } else { Vec::new() }
+    if bounds.intersects(canvas) {
+        line
+    } else {
+        Vec::new()
+    }
 }
 
 /// The masks offered for the whole photo, each in a colour of its own.
@@ -101,12 +120,28 @@ pub struct EverythingPicture {
 
 impl EverythingPicture {
     /// Draw all of `masks` for a photo of that size.
-    pub fn new(painter: &Painter, masks: &[(Mask, f32)], width: u32, height: u32, serial: u64) -> Self {
+    pub fn new(
+        painter: &Painter,
+        masks: &[(Mask, f32)],
+        width: u32,
+        height: u32,
+        serial: u64,
+    ) -> Self {
         let bounds = crate::label::Rect::of_size(width, height);
-        let colored = masks.iter().enumerate().map(|(at, (mask, _))| (mask, hue(at)));
+        let colored = masks
+            .iter()
+            .enumerate()
+            .map(|(at, (mask, _))| (mask, hue(at)));
         let image = picture(colored, bounds);
-        let texture = painter.ctx().load_texture("proposals", image, TextureOptions::LINEAR);
-        Self { serial, bounds: image_rect(bounds), texture, hovered: None }
+        let texture = painter
+            .ctx()
+            .load_texture("proposals", image, TextureOptions::LINEAR);
+        Self {
+            serial,
+            bounds: image_rect(bounds),
+            texture,
+            hovered: None,
+        }
     }
 
     /// Whether this is the picture with that serial.
@@ -125,7 +160,12 @@ impl EverythingPicture {
     ) {
         let rect = view.screen_rect(canvas, self.bounds);
         let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
-        painter.image(self.texture.id(), rect, uv, theme::with_alpha(Color32::WHITE, 0.55));
+        painter.image(
+            self.texture.id(),
+            rect,
+            uv,
+            theme::with_alpha(Color32::WHITE, 0.55),
+        );
         match hovered {
             None => self.hovered = None,
             Some((at, mask)) => {
@@ -167,7 +207,7 @@ fn picture<'a>(
         for span in mask.spans() {
             let y = span.y - bounds.y0;
             // One row stands for `step` of them; thin shapes keep their first row.
-            if y % step != 0 {
+            if !y.is_multiple_of(step) {
                 continue;
             }
             let x0 = ((span.x0 - bounds.x0) / step) as usize;

@@ -23,7 +23,12 @@ pub struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self { zoom: 1.0, center: Pos2::ZERO, pixels_per_point: 1.0, fitted: true }
+        Self {
+            zoom: 1.0,
+            center: Pos2::ZERO,
+            pixels_per_point: 1.0,
+            fitted: true,
+        }
     }
 }
 
@@ -121,7 +126,10 @@ mod tests {
 
     #[test]
     fn conversions_are_inverse() {
-        let mut view = View { pixels_per_point: 2.0, ..View::default() };
+        let mut view = View {
+            pixels_per_point: 2.0,
+            ..View::default()
+        };
         view.fit(canvas(), Vec2::new(300.0, 5000.0));
         let at = Pos2::new(123.0, 456.0);
         let there = view.screen_from_image(canvas(), at);
@@ -130,7 +138,11 @@ mod tests {
 
     #[test]
     fn a_fitted_photo_is_inside_the_canvas() {
-        for photo in [Vec2::new(1.0, 1.0), Vec2::new(1.0, 5000.0), Vec2::new(9000.0, 3.0)] {
+        for photo in [
+            Vec2::new(1.0, 1.0),
+            Vec2::new(1.0, 5000.0),
+            Vec2::new(9000.0, 3.0),
+        ] {
             let mut view = View::default();
             view.fit(canvas(), photo);
             let shown = view.screen_rect(canvas(), Rect::from_min_size(Pos2::ZERO, photo));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::document::Document;
-use crate::formats::SaveOptions;
+use crate::formats::{OpenOptions, SaveOptions};
 use crate::label::Classes;
 use crate::models::{EverythingOptions, Prompt};
 use crate::photo::Limits;
@@ -51,6 +51,7 @@ fn open(path: &str) -> JobKind {
     JobKind::Open {
         path: path.into(),
         defaults: Classes::default(),
+        import: OpenOptions::default(),
         limits: Limits::default(),
     }
 }

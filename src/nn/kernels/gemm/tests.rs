@@ -1,0 +1,106 @@
+//! Products against their definition.
+
+use super::*;
+use crate::nn::testing::{close, noise};
+
+fn naive(a: &[f32], lda: usize, m: usize, w: &[f32], n: usize, k: usize) -> Vec<f32> {
+    let mut out = vec![0.0; m * n];
+    for i in 0..m {
+        for j in 0..n {
+            let sum: f64 = (0..k)
+                .map(|t| f64::from(a[i * lda + t]) * f64::from(w[j * k + t]))
+                .sum();
+            out[i * n + j] = sum as f32;
+        }
+    }
+    out
+}
+
+#[test]
+fn every_tile_shape_matches_the_definition() {
+    for m in [1, 2, 3, 4, 5, 6, 7, 11, 13, 49] {
+        for (n, k) in [(1, 1), (4, 256), (16, 27), (40, 32), (64, 1030)] {
+            let lda = k + 3;
+            let (a, w, bias) = (noise(m * lda, 1), noise(n * k, 2), noise(n, 3));
+            let packed = Packed::from_linear(&w, Some(&bias), n, k);
+            let ldc = n + 2;
+            let mut out = vec![7.0; m * ldc];
+            gemm(&a, lda, m, packed.view(), &mut out, ldc, false);
+            gemm(&a, lda, m, packed.view(), &mut out, ldc, true);
+            let want = naive(&a, lda, m, &w, n, k);
+            for i in 0..m {
+                for j in 0..n {
+                    let want = 2.0 * (want[i * n + j] + bias[j]);
+                    assert!((out[i * ldc + j] - want).abs() < 2e-4, "{m} {n} {k}");
+                }
+                assert_eq!(
+                    &out[i * ldc + n..(i + 1) * ldc],
+                    &[7.0; 2],
+                    "the gap was written"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_portable_tile_agrees() {
+    let (m, n, k) = (6, 16, 300);
+    let (a, w) = (noise(m * k, 4), noise(n * k, 5));
+    let packed = Packed::from_linear(&w, None, n, k);
+    let mut out = vec![1.0; m * n];
+    let start = Start {
+        bias: None,
+        accumulate: true,
+    };
+    tile_portable::<6>(&a, k, k, &packed.panels, start, &mut out, n);
+    let want: Vec<f32> = naive(&a, k, m, &w, n, k).iter().map(|v| v + 1.0).collect();
+    close(&out, &want, 1e-5);
+}
+
+#[test]
+fn linear_splits_rows_without_a_seam() {
+    let (m, n, k) = (1000, 24, 40);
+    let (x, w, bias) = (noise(m * k, 6), noise(n * k, 7), noise(n, 8));
+    let mut out = vec![0.0; m * n];
+    linear(
+        &x,
+        &Packed::from_linear(&w, Some(&bias), n, k),
+        &mut out,
+        Activation::Relu,
+    );
+    let mut want = naive(&x, k, m, &w, n, k);
+    for row in want.chunks_exact_mut(n) {
+        row.iter_mut()
+            .zip(&bias)
+            .for_each(|(v, b)| *v = (*v + b).max(0.0));
+    }
+    close(&out, &want, 1e-5);
+}
+
+#[test]
+fn scratch_packs_both_ways() {
+    let (n, k) = (21, 10);
+    let rows = noise(n * k, 9);
+    let a = noise(3 * k, 10);
+    let mut scratch = Scratch::default();
+    let mut out = vec![0.0; 3 * n];
+    gemm(
+        &a,
+        k,
+        3,
+        scratch.pack_transposed(&rows, k, n, k),
+        &mut out,
+        n,
+        false,
+    );
+    close(&out, &naive(&a, k, 3, &rows, n, k), 1e-5);
+    let a = noise(2 * n, 11);
+    let mut out = vec![0.0; 2 * k];
+    gemm(&a, n, 2, scratch.pack(&rows, k, n, k), &mut out, k, false);
+    let transposed: Vec<f32> = (0..k)
+        .flat_map(|c| (0..n).map(move |r| (r, c)))
+        .map(|(r, c)| rows[r * k + c])
+        .collect();
+    close(&out, &naive(&a, n, 2, &transposed, k, n), 1e-5);
+}
