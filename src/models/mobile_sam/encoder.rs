@@ -77,7 +77,7 @@ impl Encoder {
                     }
                 } else {
                     let block = TinyVitBlock::load(weights, config, stage, name)?;
-                    let cost = [0.0, 4.0, 2.0, 3.0][stage];
+                    let cost = [0.0, 4.0, 2.0, 5.0][stage];
                     Step {
                         block: Block::Transformer(Box::new(block)),
                         cost,
