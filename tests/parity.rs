@@ -24,6 +24,12 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("assets/samples")
+        .join(name)
+}
+
 fn model() -> &'static MobileSam {
     static MODEL: OnceLock<MobileSam> = OnceLock::new();
     MODEL.get_or_init(|| {
@@ -43,7 +49,7 @@ struct Case {
 
 impl Case {
     fn load(name: &'static str) -> Self {
-        let rgb = image::open(fixture(&format!("{name}.png")))
+        let rgb = image::open(sample(&format!("{name}.png")))
             .unwrap()
             .to_rgb8();
         let size = rgb.dimensions();

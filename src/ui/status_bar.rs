@@ -46,7 +46,7 @@ fn position(ui: &mut Ui, app: &App, readout: &Readout) {
         .map(|segment| {
             let score = segment
                 .score
-                .map(|score| format!(" · {score:.2}"))
+                .map(|score| format!(" · {}", super::widgets::score(score)))
                 .unwrap_or_default();
             format!(
                 "{} · segment {}{score}",

@@ -113,6 +113,7 @@ pub mod canvas {
     pub const CONTOUR: f32 = 1.5;
     pub const CONTOUR_SELECTED: f32 = 2.5;
     pub const PROPOSAL_FILL: f32 = 0.25;
+    pub const EVERYTHING_FILL: f32 = 0.42;
     pub const ANT: f32 = 5.0;
     pub const ANTS_PER_SECOND: f64 = 3.0;
     pub const POINT_RADIUS: f32 = 7.0;

@@ -292,10 +292,10 @@ fn prompt(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     if let Some(offer) = &open.prompting.offer {
         let chosen = offer.chosen();
         let text = format!(
-            "Mask {} of {}  ·  score {:.2}",
+            "Mask {} of {}  ·  score {}",
             offer.chosen + 1,
             offer.candidates.len(),
-            chosen.score
+            super::widgets::score(chosen.score)
         );
         ui.label(text);
         command_button(

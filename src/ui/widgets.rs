@@ -92,6 +92,11 @@ pub fn dim(ui: &Ui, text: impl Into<String>) -> RichText {
     RichText::new(text).color(theme::colors(ui.ctx()).dim)
 }
 
+/// A score for the eye; the model's estimate may be a little over 1.
+pub fn score(score: f32) -> String {
+    format!("{:.2}", score.clamp(0.0, 1.0))
+}
+
 /// `1234567` as `1 234 567`, with thin spaces.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

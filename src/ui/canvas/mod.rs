@@ -97,7 +97,12 @@ impl Canvas {
         } else {
             empty(ui, rect, app, out);
         }
-        if app.first_steps && app.open.is_some() {
+        if app.first_steps
+            && app
+                .open
+                .as_ref()
+                .is_some_and(|open| open.prompting.everything.is_none())
+        {
             let text = "Click an object. Right click takes away. Enter keeps it.";
             marks::banner(&painter, rect, text, theme::canvas::PAPER);
         }

@@ -164,7 +164,7 @@ impl EverythingPicture {
             self.texture.id(),
             rect,
             uv,
-            theme::with_alpha(Color32::WHITE, 0.55),
+            theme::with_alpha(Color32::WHITE, theme::canvas::EVERYTHING_FILL),
         );
         match hovered {
             None => self.hovered = None,

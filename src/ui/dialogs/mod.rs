@@ -50,7 +50,7 @@ impl Dialogs {
             self.move_to = None;
             ctx.memory_mut(|memory| memory.surrender_focus(super::canvas::focus_id()));
         }
-        let response = Modal::new(Id::unique("dialog")).show(ctx, |ui| {
+        let response = Modal::new(id_of(&dialog)).show(ctx, |ui| {
             ui.set_width(size::DIALOG);
             ui.spacing_mut().item_spacing.y = space::S;
             self.content(ui, &mut dialog, app, files, out, fresh);
@@ -140,10 +140,16 @@ impl Dialogs {
     }
 }
 
+/// Each dialog has a place of its own: areas keep the size of what they held.
+fn id_of(dialog: &Dialog) -> Id {
+    Id::unique(("dialog", std::mem::discriminant(dialog)))
+}
+
 /// A row of buttons at the right, the first one outermost.
 fn buttons(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     ui.add_space(space::S);
-    ui.with_layout(Layout::right_to_left(Align::Center), add);
+    let row = egui::Vec2::new(ui.available_width(), size::ROW);
+    ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), add);
 }
 
 fn unsaved(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
