@@ -606,6 +606,162 @@ fn letters_typed_into_a_field_are_no_commands() {
     assert_eq!(bench.harness.state().app.tool, Tool::Points);
 }
 
+#[test]
+fn edits_made_while_another_photo_opens_are_asked_about() {
+    let (mut bench, _) = Bench::open();
+    let other = photo(bench.folder.path(), "other.png");
+    let app = &mut bench.harness.state_mut().app;
+    app.apply(Command::Open(other));
+    // The other photo's event is not applied before the next frame.
+    app.apply(Command::Take(Tool::Brush));
+    app.stroke_begin([20.0, 20.0], false);
+    app.stroke_to(&[[30.0, 20.0]]);
+    bench.until("it is asked about", |window| {
+        window.app.asks_about_unsaved()
+    });
+    assert_eq!(bench.doc().name(), "leaf.png");
+    assert_eq!(bench.doc().document().segments().len(), 1);
+}
+
+#[test]
+fn discarded_work_is_back_when_the_other_photo_does_not_open() {
+    let (mut bench, _) = Bench::open();
+    bench.key(Modifiers::NONE, Key::B);
+    bench.drag(&[[20.0, 20.0], [30.0, 20.0]]);
+    let missing = bench.folder.path().join("missing.png");
+    bench.ask(Command::Open(missing));
+    bench.harness.run_steps(3);
+    bench.press("Discard");
+    bench.until("the failure is shown", |window| {
+        window
+            .app
+            .notices
+            .history()
+            .any(|notice| notice.text.contains("missing.png"))
+    });
+    assert!(bench.doc().is_dirty());
+    assert_eq!(bench.doc().document().segments().len(), 1);
+}
+
+#[test]
+fn another_button_does_not_disturb_a_stroke() {
+    let (mut bench, _) = Bench::open();
+    bench.key(Modifiers::NONE, Key::B);
+    let (from, to) = (bench.at(20.0, 20.0), bench.at(40.0, 20.0));
+    bench.harness.event(Event::PointerMoved(from));
+    bench.harness.step();
+    bench.pointer(from, PointerButton::Primary, true, Modifiers::NONE);
+    bench.pointer(to, PointerButton::Middle, true, Modifiers::NONE);
+    bench.pointer(to, PointerButton::Middle, false, Modifiers::NONE);
+    bench.pointer(to, PointerButton::Primary, false, Modifiers::NONE);
+    assert!(!bench.doc().is_painting());
+    assert!(bench.doc().document().segment_at(40, 20).is_some());
+    bench.key(Modifiers::COMMAND, Key::Z);
+    assert!(bench.doc().document().segments().is_empty());
+}
+
+#[test]
+fn an_eraser_for_the_selected_segment_spares_the_others() {
+    let (mut bench, _) = Bench::open();
+    bench.key(Modifiers::NONE, Key::B);
+    bench.drag(&[[20.0, 20.0], [40.0, 20.0]]);
+    bench.key(Modifiers::NONE, Key::Escape);
+    bench.drag(&[[20.0, 60.0], [40.0, 60.0]]);
+    let spared = bench.doc().document().segments()[0].area;
+    bench.key(Modifiers::NONE, Key::E);
+    bench.press("Selected segment only");
+    bench.drag(&[[30.0, 70.0], [30.0, 10.0]]);
+    assert_eq!(bench.doc().document().segments()[0].area, spared);
+    bench.ask(Command::Select(Vec::new()));
+    bench.drag(&[[30.0, 30.0], [30.0, 10.0]]);
+    assert_eq!(bench.doc().document().segments()[0].area, spared);
+}
+
+#[test]
+fn a_proposal_does_not_overwrite_what_was_painted_since() {
+    let (mut bench, _) = Bench::open();
+    bench.prompt(60.0, 40.0);
+    bench.harness.state_mut().app.settings.brush_radius = 2.0;
+    bench.key(Modifiers::NONE, Key::B);
+    bench.drag(&[[55.0, 40.0], [65.0, 40.0]]);
+    let painted = bench.doc().document().segments()[0];
+    bench.key(Modifiers::NONE, Key::Enter);
+    assert_eq!(bench.doc().document().segments().len(), 2);
+    assert_eq!(bench.doc().document().segment(painted.id), Some(&painted));
+}
+
+#[test]
+fn undoing_everything_leaves_no_journal_to_come_back() {
+    let (mut bench, _) = Bench::open();
+    let journal = bench.folder.path().join(".patchlens/journal");
+    let journals = move || std::fs::read_dir(&journal).map_or(0, |files| files.count());
+    bench.key(Modifiers::NONE, Key::B);
+    bench.drag(&[[20.0, 20.0], [30.0, 20.0]]);
+    bench.until("the edit is journalled", |_| journals() > 0);
+    bench.key(Modifiers::COMMAND, Key::Z);
+    bench.until("the journal is gone", |_| journals() == 0);
+}
+
+#[test]
+fn unsaved_work_comes_back_after_a_crash() {
+    let (mut bench, _) = Bench::open();
+    bench.key(Modifiers::NONE, Key::B);
+    bench.drag(&[[20.0, 20.0], [30.0, 20.0]]);
+    let area = bench.doc().document().segments()[0].area;
+    bench.until("the edit is journalled", |window| {
+        window.app.activities().is_empty()
+            && std::fs::read_dir(
+                window
+                    .app
+                    .open
+                    .as_ref()
+                    .unwrap()
+                    .path
+                    .with_file_name(".patchlens/journal"),
+            )
+            .is_ok_and(|files| files.count() > 0)
+    });
+    // The first window is never told to close: as after a crash, nothing is saved.
+    let path = bench.doc().path.clone();
+    let (engine, _control) = FakeEngine::new();
+    let mut again = Bench::new(Box::new(engine), tempfile::tempdir().unwrap(), &path);
+    again.until("the photo is open", |window| window.app.open.is_some());
+    assert_eq!(again.doc().document().segments()[0].area, area);
+    assert!(again.doc().is_dirty());
+}
+
+#[test]
+fn escape_gives_a_new_name_up() {
+    let (mut bench, _) = Bench::open();
+    bench.prompt(60.0, 40.0);
+    bench.ask(Command::Take(Tool::Select));
+    bench.harness.get_by_label("Class object").click_secondary();
+    bench.harness.run_steps(3);
+    bench.press("Rename");
+    bench
+        .harness
+        .get_by_label("New name of the class")
+        .type_text("leaf");
+    bench.harness.run_steps(2);
+    bench.key(Modifiers::NONE, Key::Escape);
+    assert_eq!(bench.doc().document().classes().name(1), "object");
+    assert!(
+        bench.doc().prompting.offer.is_some(),
+        "Esc ended the typing, nothing else"
+    );
+}
+
+#[test]
+fn a_tiny_window_is_no_reason_to_panic() {
+    let (mut bench, _) = Bench::open();
+    bench.prompt(60.0, 40.0);
+    for size in [[360.0, 120.0], [60.0, 40.0], [1280.0, 800.0]] {
+        bench.harness.set_size(Vec2::from(size));
+        bench.harness.run_steps(3);
+    }
+    assert!(bench.doc().prompting.offer.is_some());
+}
+
 /// The whole way with the real model: a click on a photo becomes a label PNG.
 #[test]
 fn the_real_model_segments_a_photo() {

@@ -1,24 +1,20 @@
 //! Carrying out commands.
 
-use std::path::{Path, PathBuf};
-
-use super::command::{Command, Dialog, Then, UnsavedAnswer};
+use super::command::{Command, Dialog, Then};
 use super::notices::Severity;
 use super::{ActivityKind, App, Request, ViewRequest};
 use crate::document::{self as edit, ClassRemoval, Document, EditError, Edited};
-use crate::formats::{ExportKind, ExportRequest, SaveOptions};
-use crate::label::{ClassId, Classes, Rect, SegmentId};
-use crate::photo::Limits;
-use crate::worker::{DocumentId, JobKind};
-
-/// The sample photo, for a first start without a photo of one's own.
-const SAMPLE: &[u8] = include_bytes!("../../assets/samples/coffee.png");
-const SAMPLE_NAME: &str = "coffee.png";
+use crate::label::{ClassId, Rect, SegmentId};
+use crate::worker::JobKind;
 
 impl App {
     /// Carry out a command. One that can do nothing now does nothing.
     pub fn apply(&mut self, command: Command) {
-        if command.blocked(self).is_some() {
+        if let Some(why) = command.blocked(self) {
+            if command == Command::Save && self.open.is_some() {
+                self.notices
+                    .say(Severity::Warning, format!("Not saved: {why}"));
+            }
             return;
         }
         match command {
@@ -50,7 +46,8 @@ impl App {
             Command::NextCandidate => self.turn_candidate(1),
             Command::PreviousCandidate => self.turn_candidate(-1),
             Command::SegmentEverything => self.segment_everything(),
-            Command::CancelWork => self.cancel_work(),
+            Command::StopModel => self.stop_model(),
+            Command::Cancel(job) => self.worker.cancel(job),
 
             Command::Select(ids) => self.select(ids),
             Command::ToggleSelected(id) => self.toggle_selected(id),
@@ -104,180 +101,12 @@ impl App {
         self.requests.push(Request::View(request));
     }
 
-    // ---- opening and leaving
-
-    /// Do `then`, unless unsaved work has to be dealt with first.
-    fn leave_then(&mut self, then: Then) {
-        self.stroke_end();
-        let dirty = self.open.as_ref().is_some_and(|open| open.is_dirty());
-        // A folder leaves the photo that is open alone, and so does the photo itself.
-        let leaves = match &then {
-            Then::Open(path) => !path.is_dir(),
-            Then::Quit => true,
-        };
-        if !dirty || !leaves {
-            self.go_on(then);
-        } else if self.settings.save_on_switch
-            && matches!(then, Then::Open(_))
-            && self
-                .open
-                .as_ref()
-                .is_some_and(|open| open.read_only.is_none())
-        {
-            self.after_save = Some(then);
-            self.save();
-        } else {
-            self.dialog = Some(Dialog::Unsaved(then));
-        }
-    }
-
-    /// Do what was to be done once nothing unsaved stood in its way.
-    pub(super) fn go_on(&mut self, then: Then) {
-        match then {
-            Then::Open(path) if path.is_dir() => self.scan(path),
-            Then::Open(path) => self.open_photo(path),
-            Then::Quit => self.requests.push(Request::Close),
-        }
-    }
-
-    fn answer_unsaved(&mut self, answer: UnsavedAnswer) {
-        let Some(Dialog::Unsaved(then)) = self.dialog.take() else {
-            return;
-        };
-        match answer {
-            UnsavedAnswer::Stay => {}
-            UnsavedAnswer::Discard => {
-                if let Some(open) = &mut self.open {
-                    let kind = JobKind::DropJournal {
-                        photo_path: open.path.clone(),
-                    };
-                    let revision = open.document().revision();
-                    open.history.mark_saved(revision);
-                    let document = open.id;
-                    self.start(document, kind, ActivityKind::Journal);
-                }
-                self.go_on(then);
-            }
-            UnsavedAnswer::Save => {
-                self.after_save = Some(then);
-                self.save();
-            }
-        }
-    }
-
-    fn scan(&mut self, folder: PathBuf) {
-        let kind = JobKind::Scan {
-            folder: folder.clone(),
-        };
-        self.start(DocumentId(self.documents), kind, ActivityKind::Scan(folder));
-    }
-
-    fn open_photo(&mut self, path: PathBuf) {
-        self.documents += 1;
-        let limits = Limits::megapixels(self.settings.max_megapixels);
-        let defaults = self.folder_classes(&path);
-        let kind = JobKind::Open {
-            path: path.clone(),
-            defaults,
-            import: self.settings.import(),
-            limits,
-        };
-        self.start(DocumentId(self.documents), kind, ActivityKind::Open(path));
-    }
-
-    /// Classes for a photo without labels: those of the photo that is open, if it
-    /// lies in the same folder.
-    fn folder_classes(&self, path: &Path) -> Classes {
-        self.open
-            .as_ref()
-            .filter(|open| open.path.parent() == path.parent())
-            .map(|open| Classes::clone(open.document().classes()))
-            .unwrap_or_default()
-    }
-
-    fn open_neighbour(&mut self, by: isize) {
-        let current = self
-            .activities
-            .iter()
-            .rev()
-            .find_map(|activity| match &activity.kind {
-                ActivityKind::Open(path) => Some(path.clone()),
-                _ => None,
-            });
-        let current = current.or_else(|| self.open.as_ref().map(|open| open.path.clone()));
-        let (Some(folder), Some(current)) = (&self.folder, current) else {
-            return;
-        };
-        match folder.neighbour(&current, by) {
-            Some(next) => {
-                let next = next.to_path_buf();
-                self.leave_then(Then::Open(next));
-            }
-            None if by > 0 => self
-                .notices
-                .say(Severity::Info, "This is the folder's last photo"),
-            None => self
-                .notices
-                .say(Severity::Info, "This is the folder's first photo"),
-        }
-    }
-
-    /// Open the sample from the user's data folder, where its labels may be saved.
-    fn open_sample(&mut self) {
-        match sample_file() {
-            Ok(path) => self.leave_then(Then::Open(path)),
-            Err(error) => self.notices.say(
-                Severity::Error,
-                format!("The sample photo could not be put in your data folder: {error}. Open a photo of your own"),
-            ),
-        }
-    }
-
-    // ---- saving
-
-    fn save(&mut self) {
-        self.stroke_end();
-        let options = SaveOptions {
-            voc_palette: self.settings.voc_palette,
-            ..SaveOptions::default()
-        };
-        let Some(open) = &mut self.open else { return };
-        if open.read_only.is_some() || open.is_saving() {
-            return;
-        }
-        let kind = JobKind::Save {
-            photo_path: open.path.clone(),
-            edited: open.document().clone(),
-            options,
-        };
-        let document = open.id;
-        let job = self.start(document, kind, ActivityKind::Save);
-        if let Some(open) = &mut self.open {
-            open.saving = Some(job);
-        }
-    }
-
-    fn export(&mut self, kind: ExportKind, path: PathBuf) {
-        let Some(open) = &self.open else { return };
-        let job = JobKind::Export {
-            photo: open.photo.clone(),
-            edited: open.document().clone(),
-            request: ExportRequest {
-                kind,
-                path: path.clone(),
-            },
-        };
-        let document = open.id;
-        self.dialog = None;
-        self.start(document, job, ActivityKind::Export(path));
-    }
-
     // ---- history
 
     fn undo(&mut self) {
         if self.open.as_ref().is_some_and(|open| open.is_painting()) {
             self.stroke_cancel();
-        } else if !self.undo_prompt()
+        } else if !(self.tool.prompts() && self.undo_prompt())
             && let Some(open) = &mut self.open
             && open.history.undo().is_some()
         {
@@ -377,7 +206,7 @@ impl App {
         let Some(open) = &mut self.open else { return };
         if open.is_painting() {
             self.stroke_cancel();
-        } else if !open.prompting.is_empty() || open.prompting.has_offer() {
+        } else if open.prompting.is_under_way() {
             self.drop_offer();
         } else {
             open.selection.clear();
@@ -461,13 +290,11 @@ impl App {
 
     // ---- work
 
-    fn cancel_work(&mut self) {
-        let cancellable =
-            |kind: &ActivityKind| !matches!(kind, ActivityKind::Save | ActivityKind::Journal);
+    fn stop_model(&mut self) {
         for activity in self
             .activities
             .iter()
-            .filter(|activity| cancellable(&activity.kind))
+            .filter(|activity| activity.kind.is_inference())
         {
             self.worker.cancel(activity.job);
         }
@@ -483,17 +310,4 @@ impl App {
         let document = open.id;
         self.start(document, kind, ActivityKind::Rewindow);
     }
-}
-
-/// The sample photo in the user's data folder, put there if it is not.
-fn sample_file() -> std::io::Result<PathBuf> {
-    let dirs = directories::ProjectDirs::from("", "", "patchlens")
-        .ok_or_else(|| std::io::Error::other("you have no home folder"))?;
-    let folder = dirs.data_dir().join("samples");
-    let path = folder.join(SAMPLE_NAME);
-    if std::fs::read(&path).ok().as_deref() != Some(SAMPLE) {
-        std::fs::create_dir_all(&folder)?;
-        std::fs::write(&path, SAMPLE)?;
-    }
-    Ok(path)
 }

@@ -9,6 +9,7 @@ use super::tool::Tool;
 use crate::document::ClassRemoval;
 use crate::formats::ExportKind;
 use crate::label::{ClassId, SegmentId};
+use crate::worker::JobId;
 
 /// One request of the user.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +62,9 @@ pub enum Command {
     /// Offer masks for the whole photo.
     SegmentEverything,
     /// Stop what the model is doing.
-    CancelWork,
+    StopModel,
+    /// Stop this job.
+    Cancel(JobId),
 
     /// Select exactly these segments.
     Select(Vec<SegmentId>),
@@ -182,13 +185,9 @@ impl Command {
                 .then_some("Open a folder to go through its photos"),
             Self::Save => needs_photo.or_else(|| {
                 let open = open?;
-                if open.read_only.is_some() {
-                    Some("These labels were opened read-only; use Export instead")
-                } else if open.is_saving() {
-                    Some("Saving")
-                } else {
-                    None
-                }
+                open.read_only
+                    .is_some()
+                    .then_some("These labels were opened read-only; use Export instead")
             }),
             Self::Undo => (!open
                 .is_some_and(|open| open.history.can_undo() || !open.prompting.is_empty()))
@@ -207,7 +206,7 @@ impl Command {
             Self::MergeSelected => open
                 .is_none_or(|open| open.selection.len() < 2)
                 .then_some("Select two segments or more: Shift+click adds"),
-            Self::CancelWork => app.activities().is_empty().then_some("Nothing is running"),
+            Self::StopModel => (!app.is_model_busy()).then_some("Nothing is running"),
             Self::AskForExport
             | Self::SegmentEverything
             | Self::Fit

@@ -1,10 +1,14 @@
 //! Applying what the worker sends. An event counts only if its job is still
 //! awaited; what belongs to a photo counts only while that photo is open.
 
-use super::command::Dialog;
+use std::path::PathBuf;
+
+use super::command::{Dialog, Then};
 use super::notices::Severity;
 use super::open_document::OpenDocument;
 use super::{Activity, ActivityKind, App, Folder};
+use crate::dataset::{PhotoEntry, PhotoStatus};
+use crate::formats::SaveReport;
 use crate::worker::{DocumentId, Event, EventKind, JobKind, OpenedPhoto};
 
 impl App {
@@ -49,7 +53,7 @@ impl App {
                     format!("Exported {}", name.unwrap_or_default()),
                 );
             }
-            EventKind::Scanned { folder, photos } => self.scanned(folder, photos),
+            EventKind::Scanned { folder, photos } => self.scanned(document, folder, photos),
             EventKind::ModelLoaded(info) => self.model = Some(info),
             EventKind::Failed(reason) => self.failed(&activity, reason),
             EventKind::Cancelled => self.cancelled(&activity),
@@ -67,9 +71,13 @@ impl App {
                     self.proposed(proposals);
                 }
             }
-            everything @ EventKind::Everything { .. } if self.is_current(document) => {
-                self.everything_serial = self.next_serial();
-                self.everything_proposed(everything);
+            EventKind::Everything { proposals, .. } => {
+                let awaited = self.open.as_ref().is_some_and(|open| {
+                    open.prompting.waiting_for_everything == Some(activity.job)
+                });
+                if awaited {
+                    self.everything_proposed(proposals);
+                }
             }
             EventKind::Rewindowed(photo) if self.is_current(document) => {
                 if let Some(open) = &mut self.open {
@@ -91,6 +99,18 @@ impl App {
         if activity.document.0 != self.documents {
             return;
         }
+        self.stroke_end();
+        if self.open.as_ref().is_some_and(|open| open.is_dirty()) {
+            // Edited while the other photo was being decoded: ask before leaving it.
+            return self.leave_then(Then::Open(path));
+        }
+        self.discarded = None;
+        self.dialog.take_if(|dialog| {
+            matches!(
+                dialog,
+                Dialog::DeleteClass(_) | Dialog::Export | Dialog::Unsaved(_)
+            )
+        });
         for note in &opened.notes {
             self.notices.say(Severity::Info, note.clone());
         }
@@ -127,13 +147,17 @@ impl App {
         self.start(document, kind, ActivityKind::Encode);
     }
 
-    fn saved(&mut self, document: DocumentId, revision: u64, report: crate::formats::SaveReport) {
+    fn saved(&mut self, document: DocumentId, revision: u64, report: SaveReport) {
         for note in &report.notes {
             self.notices.say(Severity::Info, note.clone());
         }
+        let mut again = false;
         if let Some(open) = self.open.as_mut().filter(|open| open.id == document) {
-            open.saving = None;
+            again = open.saving.take().is_some_and(|saving| saving.again);
             open.history.mark_saved(revision);
+            if open.journaled == revision {
+                open.journaled = 0;
+            }
             self.notices.say(
                 Severity::Success,
                 format!("Saved {}", report.labels.display()),
@@ -142,19 +166,18 @@ impl App {
             if let Some(folder) = &mut self.folder
                 && let Some(at) = folder.position(&path)
             {
-                folder.photos[at].status = crate::dataset::PhotoStatus::Labelled;
+                folder.photos[at].status = PhotoStatus::Labelled;
             }
         }
-        if let Some(then) = self.after_save.take() {
+        if again && self.open.as_ref().is_some_and(|open| open.is_dirty()) {
+            self.save();
+        } else if let Some(then) = self.after_save.take() {
             // The document may have changed while it was being saved.
-            self.apply(match then {
-                super::Then::Open(path) => super::Command::Open(path),
-                super::Then::Quit => super::Command::Quit,
-            });
+            self.leave_then(then);
         }
     }
 
-    fn scanned(&mut self, path: std::path::PathBuf, photos: Vec<crate::dataset::PhotoEntry>) {
+    fn scanned(&mut self, asked: DocumentId, path: PathBuf, photos: Vec<PhotoEntry>) {
         if photos.is_empty() {
             self.notices.say(
                 Severity::Warning,
@@ -167,12 +190,14 @@ impl App {
         let first = folder
             .photos
             .iter()
-            .find(|entry| entry.status == crate::dataset::PhotoStatus::Unlabelled)
+            .find(|entry| entry.status == PhotoStatus::Unlabelled)
             .or(folder.photos.first())
             .map(|entry| entry.path.clone());
         let already = shown.is_some_and(|path| folder.position(&path).is_some());
+        // A photo that was asked for later than the folder is not to be replaced.
+        let stale = asked.0 != self.documents;
         self.folder = Some(folder);
-        if let Some(first) = first.filter(|_| !already) {
+        if let Some(first) = first.filter(|_| !already && !stale) {
             self.apply(super::Command::Open(first));
         }
     }
@@ -183,6 +208,9 @@ impl App {
             self.after_save = None;
             self.notices
                 .say(Severity::Error, format!("Not saved: {reason}"));
+        } else if let ActivityKind::Open(_) = activity.kind {
+            self.restore_discarded();
+            self.notices.say(Severity::Error, reason);
         } else if activity.kind == ActivityKind::Journal {
             self.notices.say(
                 Severity::Warning,
@@ -193,8 +221,21 @@ impl App {
         }
     }
 
+    /// The photo that discarded work was to make room for did not open: that work
+    /// is still there, and unsaved again.
+    fn restore_discarded(&mut self) {
+        let discarded = self.discarded.take();
+        if let Some(open) = self.open.as_mut().filter(|open| Some(open.id) == discarded) {
+            // Revisions begin at 1: no document is the saved one now.
+            open.history.mark_saved(0);
+        }
+    }
+
     fn cancelled(&mut self, activity: &Activity) {
         self.forget_waiting(activity);
+        if matches!(activity.kind, ActivityKind::Open(_)) && !self.is_opening() {
+            self.restore_discarded();
+        }
         if activity.kind == ActivityKind::Everything && self.is_current(activity.document) {
             self.notices.say(Severity::Info, "Stopped");
         }
@@ -206,7 +247,14 @@ impl App {
         if open.prompting.waiting == Some(activity.job) {
             open.prompting.waiting = None;
         }
-        if open.saving == Some(activity.job) {
+        if open.prompting.waiting_for_everything == Some(activity.job) {
+            open.prompting.waiting_for_everything = None;
+        }
+        if open
+            .saving
+            .as_ref()
+            .is_some_and(|saving| saving.job == activity.job)
+        {
             open.saving = None;
         }
     }

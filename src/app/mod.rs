@@ -5,6 +5,7 @@
 mod apply;
 pub mod command;
 mod events;
+mod files;
 mod folder;
 pub mod notices;
 mod open_document;
@@ -56,6 +57,8 @@ pub struct App {
     activities: Vec<Activity>,
     requests: Vec<Request>,
     after_save: Option<Then>,
+    /// The opening whose unsaved work was thrown away to open another photo.
+    discarded: Option<DocumentId>,
     documents: u64,
     serials: u64,
 }
@@ -128,6 +131,18 @@ pub enum ActivityKind {
     Everything,
 }
 
+impl ActivityKind {
+    /// Whether the model is at work for it, and it may be stopped at any time.
+    pub fn is_inference(&self) -> bool {
+        matches!(self, Self::Encode | Self::Prompt | Self::Everything)
+    }
+
+    /// Whether the user may stop it: what writes files is left to finish.
+    pub fn can_be_stopped(&self) -> bool {
+        self.is_inference() || matches!(self, Self::Open(_) | Self::Scan(_) | Self::Rewindow)
+    }
+}
+
 impl App {
     /// A program with nothing open; the model begins to load.
     pub fn new(worker: Worker, settings: Settings) -> Self {
@@ -146,6 +161,7 @@ impl App {
             activities: Vec::new(),
             requests: Vec::new(),
             after_save: None,
+            discarded: None,
             documents: 0,
             serials: 0,
         };
@@ -166,6 +182,13 @@ impl App {
         self.activities
             .iter()
             .any(|activity| activity.kind == *kind)
+    }
+
+    /// Whether the model is at work, or will be.
+    pub fn is_model_busy(&self) -> bool {
+        self.activities
+            .iter()
+            .any(|activity| activity.kind.is_inference())
     }
 
     /// Whether a photo is being opened.
@@ -195,6 +218,16 @@ impl App {
     fn journal_if_due(&mut self) -> Option<Duration> {
         let open = self.open.as_mut()?;
         let revision = open.document().revision();
+        if !open.is_dirty() && open.journaled != 0 && open.saving.is_none() {
+            // Everything was undone: nothing is to come back after a crash.
+            open.journaled = 0;
+            let kind = JobKind::DropJournal {
+                photo_path: open.path.clone(),
+            };
+            let document = open.id;
+            self.start(document, kind, ActivityKind::Journal);
+            return None;
+        }
         if !open.is_dirty() || open.journaled == revision || open.read_only.is_some() {
             return None;
         }

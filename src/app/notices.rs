@@ -51,6 +51,8 @@ pub struct Notice {
 pub struct Notices {
     said: VecDeque<Notice>,
     next: u64,
+    /// Messages before this one have been read in the history.
+    seen: u64,
 }
 
 impl Notices {
@@ -104,6 +106,18 @@ impl Notices {
         }
     }
 
+    /// The history has been looked at.
+    pub fn mark_seen(&mut self) {
+        self.seen = self.next;
+    }
+
+    /// Whether something failed that has not been looked at in the history.
+    pub fn has_unseen_error(&self) -> bool {
+        self.said
+            .iter()
+            .any(|notice| notice.id >= self.seen && notice.severity == Severity::Error)
+    }
+
     /// Everything said, newest first.
     pub fn history(&self) -> impl Iterator<Item = &Notice> {
         self.said.iter().rev()
@@ -123,6 +137,15 @@ mod tests {
         notices.dismiss(first);
         assert_eq!(notices.toasts().count(), 1);
         assert_eq!(notices.history().count(), 2);
+    }
+
+    #[test]
+    fn errors_count_until_the_history_was_looked_at() {
+        let mut notices = Notices::default();
+        notices.say(Severity::Error, "no");
+        assert!(notices.has_unseen_error());
+        notices.mark_seen();
+        assert!(!notices.has_unseen_error());
     }
 
     #[test]

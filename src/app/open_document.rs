@@ -37,8 +37,8 @@ pub struct OpenDocument {
     /// Where the last stroke ended, for straight lines.
     pub(super) stroke_end: Option<[f32; 2]>,
     /// The save that is on its way.
-    pub(super) saving: Option<JobId>,
-    /// Revision that the journal holds, or that is on its way there.
+    pub(super) saving: Option<Saving>,
+    /// Revision that the journal holds, or that is on its way there; 0 for none.
     pub(super) journaled: u64,
     /// When the document last changed.
     pub(super) changed_at: Instant,
@@ -48,10 +48,11 @@ impl OpenDocument {
     pub(super) fn new(id: DocumentId, path: PathBuf, opened: OpenedPhoto) -> Self {
         let mut history = History::new(opened.document, HISTORY_BYTES);
         history.mark_saved(history.current().revision());
+        let mut journaled = 0;
         if let Some(recovered) = opened.recovered {
             history.apply("Recover unsaved work", recovered);
+            journaled = history.current().revision();
         }
-        let journaled = history.current().revision();
         Self {
             id,
             path,
@@ -89,6 +90,14 @@ impl OpenDocument {
         self.saving.is_some()
     }
 
+    /// Whether the save that is on its way has the document as it is now.
+    pub(super) fn is_being_saved(&self) -> bool {
+        let revision = self.document().revision();
+        self.saving
+            .as_ref()
+            .is_some_and(|saving| saving.revision == revision)
+    }
+
     /// Whether a stroke is being painted.
     pub fn is_painting(&self) -> bool {
         self.stroke.is_some()
@@ -101,6 +110,15 @@ impl OpenDocument {
     }
 }
 
+/// A save that is on its way.
+pub(super) struct Saving {
+    pub job: JobId,
+    /// What it saves.
+    pub revision: u64,
+    /// Whether to save once more when it is done.
+    pub again: bool,
+}
+
 /// The prompt so far, and what the model made of it.
 #[derive(Default)]
 pub struct Prompting {
@@ -108,8 +126,12 @@ pub struct Prompting {
     pub points: Vec<PromptPoint>,
     /// Box of the object, `x0 y0 x1 y1` in photo pixels.
     pub bbox: Option<[f32; 4]>,
+    /// The labels that the user was looking at when asking.
+    pub(super) asked_from: Option<Document>,
     /// The prompt job whose answer is awaited.
     pub(super) waiting: Option<JobId>,
+    /// The job for the whole photo whose answer is awaited.
+    pub(super) waiting_for_everything: Option<JobId>,
     /// The masks on offer for the prompt.
     pub offer: Option<Offer>,
     /// The masks on offer for the whole photo.
@@ -120,6 +142,11 @@ impl Prompting {
     /// Whether nothing has been asked.
     pub fn is_empty(&self) -> bool {
         self.points.is_empty() && self.bbox.is_none()
+    }
+
+    /// Whether there is anything that Esc would drop.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.is_empty() || self.has_offer() || self.waiting_for_everything.is_some()
     }
 
     /// Whether an answer is awaited.

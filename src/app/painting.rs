@@ -5,7 +5,7 @@ use super::App;
 use super::notices::Severity;
 use super::tool::{Tool, step_radius};
 use crate::document::{EditError, Edited, Target, brush, erase, paint};
-use crate::label::Mask;
+use crate::label::{Mask, SegmentId};
 
 /// A stroke under way.
 pub(super) struct Stroke {
@@ -13,6 +13,8 @@ pub(super) struct Stroke {
     /// What the brush paints into; the first dab of a new segment decides.
     target: Target,
     last: [f32; 2],
+    /// The one segment that the eraser may touch, if it may not touch all.
+    only: Option<SegmentId>,
     /// A refused dab is reported once per stroke.
     refused: bool,
 }
@@ -21,11 +23,20 @@ impl App {
     /// Put the brush or eraser down at `at` (photo pixels). With `straight`, a
     /// line is drawn from where the last stroke ended.
     pub fn stroke_begin(&mut self, at: [f32; 2], straight: bool) {
+        self.stroke_end();
         let tool = self.tool;
         let class = self.current_class;
+        let selected_only = tool == Tool::Eraser && self.settings.erase_selected_only;
         let Some(open) = self.open.as_mut().filter(|_| tool.paints()) else {
             return;
         };
+        if selected_only && open.selection.len() != 1 {
+            self.notices.say(
+                Severity::Info,
+                "Select the segment to erase from, or switch \"Selected segment only\" off",
+            );
+            return;
+        }
         let target = match open.selection[..] {
             [only] => Target::Segment(only),
             _ => Target::New(class),
@@ -40,24 +51,31 @@ impl App {
             tool,
             target,
             last: from,
+            only: open.selection.first().copied().filter(|_| selected_only),
             refused: false,
         });
-        self.stroke_to(at);
+        self.stroke_to(&[at]);
     }
 
-    /// Move the brush or eraser to `at` (photo pixels).
-    pub fn stroke_to(&mut self, at: [f32; 2]) {
+    /// Move the brush or eraser through `places` (photo pixels): all that the
+    /// pointer did within a frame, as one edit.
+    pub fn stroke_to(&mut self, places: &[[f32; 2]]) {
         let radius = self.settings.brush_radius;
         let Some(open) = &mut self.open else { return };
         let Some(stroke) = &open.stroke else { return };
         let bounds = (open.photo.width(), open.photo.height());
-        let mask = brush::capsule(stroke.last, at, radius, bounds);
+        let mut last = stroke.last;
+        let mut mask = Mask::empty();
+        for &at in places {
+            mask = mask.union(&brush::capsule(last, at, radius, bounds));
+            last = at;
+        }
         let result = self.dab(&mask);
         let Some(open) = &mut self.open else { return };
         let Some(stroke) = &mut open.stroke else {
             return;
         };
-        stroke.last = at;
+        stroke.last = last;
         match result {
             Ok(Some(edited)) => {
                 if let (Tool::Brush, Some(segment)) = (stroke.tool, edited.segment) {
@@ -89,10 +107,11 @@ impl App {
         let document = open.history.current();
         let edited = match stroke.tool {
             Tool::Eraser => {
-                let only = match open.selection[..] {
-                    [only] if self.settings.erase_selected_only => Some(only),
-                    _ => None,
-                };
+                let only = stroke.only;
+                if only.is_some_and(|id| document.segment(id).is_none()) {
+                    // Erased to the last pixel: its neighbours are none of its business.
+                    return Ok(None);
+                }
                 erase(document, mask, only)?
             }
             _ => paint(document, mask, stroke.target)?,

@@ -4,9 +4,10 @@
 use super::notices::Severity;
 use super::open_document::Offer;
 use super::{ActivityKind, App};
-use crate::document::{accept, accept_all};
+use crate::document::{accept, accept_all, unchanged_since};
+use crate::label::Mask;
 use crate::models::{EverythingOptions, PromptPoint};
-use crate::worker::{EventKind, JobKind, Proposals};
+use crate::worker::{JobKind, Proposals};
 
 impl App {
     /// Add a point at `x, y` (photo pixels) and ask again.
@@ -63,7 +64,12 @@ impl App {
             prompt: open.prompting.prompt(),
             revision: open.document().revision(),
         };
+        open.prompting.asked_from = Some(open.history.current().clone());
         let document = open.id;
+        let everything = open.prompting.waiting_for_everything.take();
+        if let Some(job) = everything {
+            self.worker.cancel(job);
+        }
         let job = self.start(document, kind, ActivityKind::Prompt);
         if let Some(open) = &mut self.open {
             open.prompting.waiting = Some(job);
@@ -72,15 +78,18 @@ impl App {
 
     /// Offer masks for the whole photo.
     pub(super) fn segment_everything(&mut self) {
+        self.drop_offer();
         let Some(open) = &mut self.open else { return };
-        open.prompting = Default::default();
         let kind = JobKind::Everything {
             photo: open.photo.clone(),
             options: EverythingOptions::default(),
             revision: open.document().revision(),
         };
         let document = open.id;
-        self.start(document, kind, ActivityKind::Everything);
+        let job = self.start(document, kind, ActivityKind::Everything);
+        if let Some(open) = &mut self.open {
+            open.prompting.waiting_for_everything = Some(job);
+        }
     }
 
     pub(super) fn proposed(&mut self, proposals: Proposals) {
@@ -101,12 +110,11 @@ impl App {
         }
     }
 
-    pub(super) fn everything_proposed(&mut self, kind: EventKind) {
-        let EventKind::Everything { proposals, .. } = kind else {
-            return;
-        };
+    pub(super) fn everything_proposed(&mut self, proposals: Vec<(Mask, f32)>) {
+        self.everything_serial = self.next_serial();
         let Some(open) = &mut self.open else { return };
         open.encoded = true;
+        open.prompting.waiting_for_everything = None;
         if proposals.is_empty() {
             self.notices.say(
                 Severity::Info,
@@ -137,6 +145,7 @@ impl App {
     /// Keep what is offered: one mask as a segment of the current class, or all
     /// masks of the whole photo, each a segment; those never overwrite labels.
     pub(super) fn accept_offer(&mut self) {
+        self.stroke_end();
         let class = self.current_class;
         let Some(open) = &mut self.open else { return };
         let result = if let Some(offer) = &open.prompting.offer {
@@ -144,8 +153,11 @@ impl App {
             if chosen.mask.is_empty() {
                 return;
             }
-            accept(open.document(), &chosen.mask, class, Some(chosen.score))
-                .map(|edited| ("Accept mask", edited))
+            // What was drawn since the question stays.
+            let now = open.document();
+            let base = open.prompting.asked_from.as_ref().unwrap_or(now);
+            let mask = unchanged_since(base, now, &chosen.mask);
+            accept(now, &mask, class, Some(chosen.score)).map(|edited| ("Accept mask", edited))
         } else if let Some(masks) = &open.prompting.everything {
             let masks: Vec<_> = masks
                 .iter()
@@ -165,6 +177,7 @@ impl App {
 
     /// Keep one mask of those offered for the whole photo; the others stay on offer.
     pub(super) fn accept_one(&mut self, index: usize) {
+        self.stroke_end();
         let class = self.current_class;
         let serial = self.next_serial();
         let Some(open) = &mut self.open else { return };
@@ -174,6 +187,8 @@ impl App {
         if index >= masks.len() {
             return;
         }
+        self.settings.first_steps_done = true;
+        self.first_steps = false;
         let (mask, score) = masks[index].clone();
         let result = accept_all(open.history.current(), &[(mask, Some(score))], class)
             .map(|edited| ("Accept proposal", edited));
@@ -192,9 +207,9 @@ impl App {
     /// Forget prompt and proposals.
     pub(super) fn drop_offer(&mut self) {
         let Some(open) = &mut self.open else { return };
-        let waiting = open.prompting.waiting;
-        open.prompting = Default::default();
-        if let Some(job) = waiting {
+        let prompting = std::mem::take(&mut open.prompting);
+        let waiting = [prompting.waiting, prompting.waiting_for_everything];
+        for job in waiting.into_iter().flatten() {
             self.worker.cancel(job);
         }
     }

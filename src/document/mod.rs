@@ -10,6 +10,7 @@ pub mod brush;
 mod classes;
 mod edit;
 mod history;
+mod since;
 mod value;
 
 pub use brush::{capsule, dab, ring, snap};
@@ -19,6 +20,7 @@ pub use edit::{
     merge_segments, paint, set_hidden, set_locked, set_segment_class,
 };
 pub use history::{Change, History};
+pub use since::unchanged_since;
 pub use value::{Document, DocumentError, SegmentRecord, dirty_between};
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::StoreError;
+use super::protected::folder_of;
 
 /// A new file, complete and on the disk, under a temporary name beside its
 /// target. Dropping it removes it.
@@ -69,13 +70,6 @@ pub(super) fn write(target: &Path, content: &[u8]) -> Result<(), StoreError> {
 pub(super) fn sync_folder(folder: &Path) {
     if cfg!(unix) {
         let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
-    }
-}
-
-fn folder_of(target: &Path) -> &Path {
-    match target.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
     }
 }
 

@@ -82,6 +82,20 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// The labels are no longer those that the unsaved edits were made on.
+    #[error(
+        "the labels of {photo} were changed by another program after edits that were never saved: \
+         the labels are the newer ones, and the edits were left aside in {file}; to go on with \
+         those instead, put back the labels they were made on and rename that file to {name}"
+    )]
+    StaleJournal {
+        /// The photo's file name, for showing.
+        photo: String,
+        /// Where the edits are now, for showing.
+        file: String,
+        /// The name that the journal goes by, for showing.
+        name: String,
+    },
     /// An export to a name that is not a PNG's.
     #[error("{file} does not end in .png, the format of this export: choose a name that does")]
     NotPng {
@@ -93,6 +107,27 @@ pub enum StoreError {
     OverPhoto {
         /// The file, for showing.
         file: String,
+    },
+    /// An export over a photo.
+    #[error("{file} is a photo that you work with, which is never written: choose another name")]
+    OverOtherPhoto {
+        /// The file, for showing.
+        file: String,
+    },
+    /// An export among the label files.
+    #[error(
+        "{file} is in a folder of saved labels, where exports could overwrite them: \
+         export into another folder"
+    )]
+    OverLabels {
+        /// The file, for showing.
+        file: String,
+    },
+    /// An export into a folder that there is not.
+    #[error("there is no folder {folder} to export into: create it or choose another place")]
+    NoFolder {
+        /// The folder, for showing.
+        folder: String,
     },
     /// A class to be exported that there is not.
     #[error("there is no class {id} to export: choose one of the list of classes")]
@@ -125,25 +160,20 @@ impl StoreError {
     pub(super) fn write(path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "the disk is full; free some space and try again, your work is still open"
-                    .to_owned()
+                "the disk is full; free some space and try again".to_owned()
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "the folder is read-only; allow writing to it and try again, or copy the photos to \
-                 another folder; your work is still open"
+                 another folder"
                     .to_owned()
             }
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                "a file is where a folder should be; move it elsewhere and try again, your work is \
-                 still open"
-                    .to_owned()
+                "a file is where a folder should be; move it elsewhere and try again".to_owned()
             }
             io::ErrorKind::NotFound => {
-                "the folder is gone; check whether its disk is connected and try again, your work \
-                 is still open"
-                    .to_owned()
+                "the folder is gone; check whether its disk is connected and try again".to_owned()
             }
-            _ => format!("{error}; check the disk and try again, your work is still open"),
+            _ => format!("{error}; check the disk and try again"),
         };
         Self::Write {
             file: path.display().to_string(),

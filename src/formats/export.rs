@@ -1,10 +1,10 @@
 //! Exports: single files that the user asks for, at places of his choice.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::class_map::{Palette, class_map_png};
+use super::protected::{Protected, folder_of, resolved};
 use super::{StoreError, atomic, binary_mask_png, instance_map_png, overlay_png};
 use crate::document::Document;
 use crate::label::{ClassId, Classes};
@@ -12,6 +12,10 @@ use crate::photo::Photo;
 
 /// The opacity of the tint in an exported overlay picture.
 const OVERLAY_OPACITY: f32 = 0.5;
+
+/// The folder beside a photo that its exports are offered to go into: beside the
+/// photo itself they would be listed as photos.
+const EXPORTS: &str = "exports";
 
 /// What an export shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,14 @@ impl ExportKind {
         name.push(format!("_{what}.png"));
         name
     }
+
+    /// A file to offer for the export of `photo`: `exports/NAME` in the photo's
+    /// folder, with the [name](Self::file_name) to offer. [`export`] creates
+    /// that folder where it is missing.
+    pub fn proposed_path(self, photo: &Path, classes: &Classes) -> PathBuf {
+        let name = self.file_name(photo, classes);
+        photo.with_file_name(EXPORTS).join(name)
+    }
 }
 
 /// One export.
@@ -55,17 +67,18 @@ pub struct ExportRequest {
 }
 
 /// Write an export, replacing a file of that name. Returns the files written.
+/// The folder must exist, unless it is `exports` beside the photo.
+///
+/// # Errors
+/// Also where it would replace photos or saved labels, see [`Protected`].
 pub fn export(
     photo: &Photo,
     document: &Document,
     request: &ExportRequest,
 ) -> Result<Vec<PathBuf>, StoreError> {
     let path = png_path(&request.path)?;
-    if photo.path().is_some_and(|own| is_same_file(own, &path)) {
-        return Err(StoreError::OverPhoto {
-            file: path.display().to_string(),
-        });
-    }
+    Protected::of(photo.path()).check(&path)?;
+    check_folder(photo, &path)?;
     let png = match request.kind {
         ExportKind::ClassMap => class_map_png(document, Palette::Classes),
         ExportKind::InstanceMap => instance_map_png(document),
@@ -86,10 +99,15 @@ fn png_path(path: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    match (fs::canonicalize(a), fs::canonicalize(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        // at least one does not exist
-        _ => false,
+/// Writing creates the target's folder where it is missing: only the one that
+/// was offered may be meant, others are slips of the pen.
+fn check_folder(photo: &Photo, target: &Path) -> Result<(), StoreError> {
+    let folder = folder_of(target);
+    let offered = photo.path().map(|own| folder_of(own).join(EXPORTS));
+    if folder.is_dir() || offered.is_some_and(|offered| resolved(&offered) == resolved(folder)) {
+        return Ok(());
     }
+    Err(StoreError::NoFolder {
+        folder: folder.display().to_string(),
+    })
 }

@@ -5,9 +5,13 @@
 //! "PLJ1"            4 bytes
 //! checksum          32 bytes, SHA-256 of all that follows
 //! header length     4 bytes, little-endian
-//! header            JSON: size, segments, classes
+//! header            JSON: size, segments, classes, and the checksums of the
+//!                   label files and the folder's classes the edits were made on
 //! segment map       16-bit grey PNG
 //! ```
+//! Edits made on labels that another program has replaced since are not offered
+//! again: saving them would undo that program's work. Their journal is kept
+//! under another name, `NAME.stale-CHECKSUM`.
 
 use std::fs;
 use std::io;
@@ -16,9 +20,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::class_map::class_ids;
+use super::folder_file::FolderFile;
+use super::known::{self, Known, Three};
 use super::raster::{self, Raster};
-use super::record::{self, Record, SegmentEntry, checksum, entries, records};
-use super::{StoreError, atomic, instance_map_png, known};
+use super::record::{self, Record, SegmentEntry, checksum, entries, hexadecimal, records};
+use super::save::is_used_elsewhere;
+use super::{StoreError, atomic, instance_map_png};
 use crate::dataset::LabelPaths;
 use crate::document::Document;
 use crate::label::{Classes, LabelMap};
@@ -36,22 +44,47 @@ struct Header {
     height: u32,
     segments: Vec<SegmentEntry>,
     classes: Classes,
+    /// What the edits were made on; nothing for a photo without labels.
+    #[serde(default)]
+    base: Known,
 }
 
 /// Keep the edits of a photo that are not saved yet.
 pub fn save_journal(photo_path: &Path, document: &Document) -> Result<(), StoreError> {
     let paths = LabelPaths::for_photo(photo_path)?;
-    write(&paths, document, &instance_map_png(document)?)
+    let base = known::recall(&paths).unwrap_or_default();
+    write(&paths, document, &instance_map_png(document)?, &base)
 }
 
 /// The edits of a photo that were kept and are not saved; `None` where there
-/// are none. A journal that cannot be read is an error, and stays where it is.
+/// are none. Changes that other photos made to the folder's classes meanwhile
+/// are merged into them.
+///
+/// # Errors
+/// A journal that cannot be read stays where it is. One whose edits were made on
+/// labels, or classes, that another program replaced since is kept under another
+/// name ([`StoreError::StaleJournal`]).
 pub fn load_journal(photo_path: &Path) -> Result<Option<Document>, StoreError> {
     let paths = LabelPaths::for_photo(photo_path)?;
     let Some(journal) = read(&paths)? else {
         return Ok(None);
     };
-    Ok((!is_saved(&paths, &journal)).then_some(journal.document))
+    let (width, height) = (journal.document.width(), journal.document.height());
+    let files = Three::read(&paths, known::most_bytes(width, height))?;
+    if !journal.fits(&paths, &files) {
+        return Err(set_aside(&paths, &journal));
+    }
+    let Some(folder) = FolderFile::load(&paths.settings)? else {
+        return Ok(Some(journal.document));
+    };
+    let Some(classes) = journal.classes_in(&paths, &folder) else {
+        return Err(set_aside(&paths, &journal));
+    };
+    if journal.is_recorded(files.record.as_deref()) && classes == folder.classes {
+        // a crash came between the save and the removal of its journal
+        return Ok(None);
+    }
+    journal.with_classes(&paths, classes).map(Some)
 }
 
 /// Forget the kept edits of a photo. It is no error if there are none.
@@ -68,11 +101,31 @@ pub(super) fn remove(paths: &LabelPaths) -> Result<(), StoreError> {
     }
 }
 
-/// Write the journal of a document whose segment map is encoded already.
+/// Keep a journal that no longer belongs to the labels where nothing reads or
+/// overwrites it, and say so.
+fn set_aside(paths: &LabelPaths, journal: &Journal) -> StoreError {
+    let mut name = paths.journal.file_stem().unwrap_or_default().to_owned();
+    // by its content, so that two of them do not take the same name
+    name.push(format!(".stale-{}", &journal.checksum[..12]));
+    let aside = paths.journal.with_file_name(name);
+    // where the folder cannot be changed, nothing overwrites the journal either
+    let moved = fs::rename(&paths.journal, &aside).is_ok();
+    let file = if moved { &aside } else { &paths.journal };
+    let name = paths.journal.file_name().unwrap_or_default();
+    StoreError::StaleJournal {
+        photo: paths.photo.display().to_string(),
+        file: file.display().to_string(),
+        name: name.display().to_string(),
+    }
+}
+
+/// Write the journal of a document whose segment map is encoded already, made
+/// on the labels that `base` knows.
 pub(super) fn write(
     paths: &LabelPaths,
     document: &Document,
     instances: &[u8],
+    base: &Known,
 ) -> Result<(), StoreError> {
     let header = Header {
         version: record::VERSION,
@@ -80,6 +133,7 @@ pub(super) fn write(
         height: document.height(),
         segments: entries(document),
         classes: Classes::clone(document.classes()),
+        base: base.clone(),
     };
     let failed = |why: &dyn std::fmt::Display| StoreError::Encode {
         file: "the journal".to_owned(),
@@ -111,9 +165,83 @@ pub(super) fn write(
 /// A journal that was read.
 pub(super) struct Journal {
     pub document: Document,
+    /// Checksum of the journal.
+    checksum: String,
     /// Checksum of its segment map's PNG.
     instances: String,
     segments: Vec<SegmentEntry>,
+    /// What the edits were made on.
+    base: Known,
+}
+
+impl Journal {
+    /// Whether each of the photo's files is as it was when the edits were made,
+    /// or as a save of the edits left it, or gone: then nothing is lost by going
+    /// on with them.
+    fn fits(&self, paths: &LabelPaths, files: &Three<Vec<u8>>) -> bool {
+        let document = &self.document;
+        let size = (document.width(), document.height());
+        let base = &self.base.checksums;
+        let labels = &files.labels;
+        let instances = &files.instances;
+        self.fits_record(files.record.as_deref())
+            && is_as_before(instances.as_deref(), base.instances.as_deref(), |data| {
+                checksum(data) == self.instances
+            })
+            && is_as_before(labels.as_deref(), base.labels.as_deref(), |data| {
+                raster::decode(data, size, &paths.labels)
+                    .is_ok_and(|map| map == Raster::Bytes(class_ids(document)))
+            })
+    }
+
+    /// As for all files, for the record alone.
+    pub(super) fn fits_record(&self, record: Option<&[u8]>) -> bool {
+        let base = self.base.checksums.record.as_deref();
+        is_as_before(record, base, |text| self.is_recorded(Some(text)))
+    }
+
+    /// Whether a record tells of a save of this document.
+    fn is_recorded(&self, record: Option<&[u8]>) -> bool {
+        let record = record.and_then(|text| serde_json::from_slice::<Record>(text).ok());
+        record.is_some_and(|record| {
+            record.instances_sha256 == self.instances && record.segments == self.segments
+        })
+    }
+
+    /// The folder's classes as a save of this document would leave them; `None`
+    /// where a class got another name both here and there.
+    fn classes_in(&self, paths: &LabelPaths, folder: &FolderFile) -> Option<Classes> {
+        let nothing = Classes::only_background();
+        let base = self.base.classes.as_ref().unwrap_or(&nothing);
+        let is_used = |id| is_used_elsewhere(paths, id);
+        let ours = self.document.classes();
+        let merged = folder.merged(base, ours, is_used, &mut Vec::new(), &paths.settings);
+        merged.ok().map(|folder| folder.classes)
+    }
+
+    fn with_classes(self, paths: &LabelPaths, classes: Classes) -> Result<Document, StoreError> {
+        if classes == **self.document.classes() {
+            return Ok(self.document);
+        }
+        let labels = self.document.labels().clone();
+        Document::from_parts(labels, records(&self.segments), classes)
+            .map_err(|error| unreadable(&paths.journal, error.to_string()))
+    }
+}
+
+fn is_as_before(
+    now: Option<&[u8]>,
+    before: Option<&str>,
+    is_ours: impl FnOnce(&[u8]) -> bool,
+) -> bool {
+    now.is_none_or(|now| before.is_some_and(|sum| checksum(now) == sum) || is_ours(now))
+}
+
+fn unreadable(path: &Path, why: String) -> StoreError {
+    StoreError::Journal {
+        file: path.display().to_string(),
+        why,
+    }
 }
 
 /// Read and verify a photo's journal.
@@ -121,11 +249,10 @@ pub(super) fn read(paths: &LabelPaths) -> Result<Option<Journal>, StoreError> {
     let Some(data) = known::read(&paths.journal, u64::MAX - 1)? else {
         return Ok(None);
     };
-    let parsed = parse(&data, &paths.journal).map_err(|why| StoreError::Journal {
-        file: paths.journal.display().to_string(),
-        why,
-    })?;
-    Ok(Some(parsed))
+    let parsed = parse(&data, &paths.journal);
+    parsed
+        .map(Some)
+        .map_err(|why| unreadable(&paths.journal, why))
 }
 
 fn parse(data: &[u8], path: &Path) -> Result<Journal, String> {
@@ -155,18 +282,9 @@ fn parse(data: &[u8], path: &Path) -> Result<Journal, String> {
         .map_err(|error| error.to_string())?;
     Ok(Journal {
         document,
+        checksum: hexadecimal(sum),
         instances: checksum(png),
         segments: header.segments,
-    })
-}
-
-/// Whether the saved files hold what the journal does: then a crash came
-/// between the save and the removal of its journal.
-fn is_saved(paths: &LabelPaths, journal: &Journal) -> bool {
-    let saved = fs::read(&paths.record)
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Record>(&text).ok());
-    saved.is_some_and(|record| {
-        record.instances_sha256 == journal.instances && record.segments == journal.segments
+        base: header.base,
     })
 }

@@ -11,13 +11,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::StoreError;
 use super::record::checksum;
 use crate::dataset::LabelPaths;
 use crate::label::Classes;
 
 /// The three files of one photo; `None` where a file does not exist.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Three<T> {
     pub labels: Option<T>,
     pub instances: Option<T>,
@@ -25,7 +27,7 @@ pub(super) struct Three<T> {
 }
 
 /// What was last read from, or written to, a photo's files.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Known {
     /// Their checksums.
     pub checksums: Three<String>,

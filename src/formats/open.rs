@@ -285,10 +285,15 @@ impl Found<'_> {
     ///
     /// The journal, written before those files, holds it. It is believed only if
     /// each file is either as the old record says or as the journal's document
-    /// would be saved; otherwise another program changed something, which must
-    /// not be lost.
+    /// would be saved, and that record is the one that the journal's edits were
+    /// made on, or their own; otherwise another program changed something, which
+    /// must not be lost.
     fn repaired(&self, old: Option<&Record>) -> Option<Document> {
-        let document = journal::read(self.paths).ok()??.document;
+        let journal = journal::read(self.paths).ok()??;
+        if !journal.fits_record(self.files.record.as_deref()) {
+            return None;
+        }
+        let document = journal.document;
         if (document.width(), document.height()) != self.size {
             return None;
         }

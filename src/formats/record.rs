@@ -70,8 +70,11 @@ pub(super) fn records(entries: &[SegmentEntry]) -> Vec<SegmentRecord> {
 
 /// SHA-256, hexadecimal.
 pub(super) fn checksum(data: &[u8]) -> String {
-    let digest = Sha256::digest(data);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(data))
+}
+
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A value as JSON for people and other programs to read.

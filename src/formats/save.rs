@@ -77,12 +77,15 @@ pub fn save(
     );
     let (labels, instances) = (labels?, instances?);
     let mut notes = Vec::new();
-    let known = known.unwrap_or_default();
+    let known = Known {
+        checksums: sums,
+        classes: known.and_then(|known| known.classes),
+    };
     let settings = settings(&paths, document, known.classes.as_ref(), &mut notes)?;
     let record = record(&paths, document, &labels, &instances, old.record.as_deref());
     let record = to_json(&record, &paths.record)?;
 
-    journal::write(&paths, document, &instances)?;
+    journal::write(&paths, document, &instances, &known)?;
     let settings = settings
         .map(|settings| atomic::stage(&paths.settings, &settings))
         .transpose()?;
@@ -91,10 +94,6 @@ pub fn save(
         atomic::stage(&paths.instances, &instances)?,
         atomic::stage(&paths.record, &record)?,
     ];
-    let known = Known {
-        checksums: sums,
-        ..known
-    };
     let new = [&labels, &instances, &record].map(|data| checksum(data));
     commit(&paths, document, known, settings, staged, new)?;
     // it says the same as the files now; one that stays is noticed as such
@@ -243,7 +242,7 @@ struct UsedClass {
 /// Whether another photo of the folder has segments of this class. Reads the
 /// records one after the other, which only the deletion of a class asks for;
 /// one that cannot be read may use it.
-fn is_used_elsewhere(paths: &LabelPaths, class: ClassId) -> bool {
+pub(super) fn is_used_elsewhere(paths: &LabelPaths, class: ClassId) -> bool {
     let Some(entries) = paths
         .record
         .parent()

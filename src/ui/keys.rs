@@ -1,9 +1,11 @@
 //! The keys, in one table: it drives the keyboard, the tooltips, the menus, the
 //! palette and the F1 sheet, so that none of them can lie.
 
+use std::sync::LazyLock;
+
 use egui::{Context, Key, KeyboardShortcut, Modifiers};
 
-use crate::app::{App, Command, Dialog, Tool};
+use crate::app::{App, Command, Dialog, PathPurpose, Tool};
 
 /// A command that has a name and mostly a key.
 pub struct Action {
@@ -28,7 +30,12 @@ const fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
 }
 
 /// Every named command.
-pub fn actions() -> Vec<Action> {
+pub fn actions() -> &'static [Action] {
+    static ACTIONS: LazyLock<Vec<Action>> = LazyLock::new(all_actions);
+    &ACTIONS
+}
+
+fn all_actions() -> Vec<Action> {
     let mut actions = Vec::new();
     let mut group = "";
     let mut add = |heading: &'static str, name, key, other, command| {
@@ -56,6 +63,13 @@ pub fn actions() -> Vec<Action> {
         key(CTRL.plus(SHIFT), Key::O),
         None,
         Command::AskForFolder,
+    );
+    add(
+        "",
+        "Open a typed path…",
+        key(CTRL, Key::L),
+        None,
+        Command::Show(Dialog::Path(PathPurpose::Photo, String::new())),
     );
     add("", "Open the sample photo", None, None, Command::OpenSample);
     add("", "Save labels", key(CTRL, Key::S), None, Command::Save);
@@ -184,7 +198,7 @@ pub fn actions() -> Vec<Action> {
         "Stop the model",
         key(CTRL, Key::Period),
         None,
-        Command::CancelWork,
+        Command::StopModel,
     );
 
     add(
@@ -293,42 +307,67 @@ pub fn text(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
 /// The key of `command` as text, if it has one.
 pub fn text_of(ctx: &Context, command: &Command) -> Option<String> {
     actions()
-        .into_iter()
+        .iter()
         .find(|action| action.command == *command)
         .and_then(|action| action.key.map(|key| text(ctx, &key)))
 }
 
-/// Turn this frame's keys into commands. While text is being typed only the keys
-/// with Ctrl count, and not those that edit text.
-pub fn pressed(ctx: &Context, app: &App) -> Vec<Command> {
-    let typing = ctx.text_edit_focused();
+/// Who the keys go to, besides the commands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Typing {
+    /// Text is being typed, or was until this frame: Esc and Enter end typing
+    /// before anybody else sees them.
+    pub text: bool,
+    /// A control other than the canvas has the keyboard.
+    pub elsewhere: bool,
+    /// A menu or another popup is open.
+    pub popup: bool,
+}
+
+impl Typing {
+    /// Whether a command may have this key.
+    fn leaves(self, key: &KeyboardShortcut) -> bool {
+        let edits_text = matches!(key.logical_key, Key::Z | Key::Y | Key::Backspace);
+        let navigates = matches!(
+            key.logical_key,
+            Key::Enter | Key::Tab | Key::ArrowLeft | Key::ArrowRight
+        );
+        let control = key.modifiers.command;
+        !((self.text && (!control || edits_text))
+            || (self.popup && !control)
+            || (self.elsewhere && navigates))
+    }
+}
+
+/// Turn this frame's keys into commands.
+pub fn pressed(ctx: &Context, app: &App, typing: Typing) -> Vec<Command> {
     let in_dialog = app.dialog.is_some();
     let mut commands = Vec::new();
-    for action in longest_first(actions()) {
-        let usable = |key: &KeyboardShortcut| {
-            !typing || (key.modifiers.command && !matches!(key.logical_key, Key::Z | Key::Y))
-        };
-        let allowed = !in_dialog || matches!(action.command, Command::Show(_) | Command::Quit);
+    for action in longest_first() {
+        // A dialog keeps its keys to itself, but for those that lead elsewhere.
+        if in_dialog && !matches!(action.command, Command::Show(_) | Command::Quit) {
+            continue;
+        }
         for key in [action.key, action.other].into_iter().flatten() {
-            // Navigation keys go to the dialog that is open, letters to its text.
-            if allowed && usable(&key) && ctx.input_mut(|input| input.consume_shortcut(&key)) {
+            if typing.leaves(&key) && ctx.input_mut(|input| input.consume_shortcut(&key)) {
                 commands.push(action.command.clone());
             }
         }
     }
-    if !typing && !in_dialog {
+    if !typing.text && !typing.popup && !in_dialog {
         commands.extend(class_keys(ctx));
     }
     commands
 }
 
 /// egui matches a shortcut's modifiers loosely: try those with more of them first.
-fn longest_first(mut actions: Vec<Action>) -> Vec<Action> {
-    let count = |action: &Action| {
+fn longest_first() -> Vec<&'static Action> {
+    let count = |action: &&Action| {
         action.key.map_or(0, |key| {
             usize::from(key.modifiers.command) + usize::from(key.modifiers.shift)
         })
     };
+    let mut actions: Vec<_> = actions().iter().collect();
     actions.sort_by_key(|action| std::cmp::Reverse(count(action)));
     actions
 }

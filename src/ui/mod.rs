@@ -21,13 +21,14 @@ use std::sync::Arc;
 
 use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui, ViewportCommand};
 
-use crate::app::{App, Command, Dialog, PathPurpose, Request, Settings, UnsavedAnswer};
+use crate::app::{App, Command, Dialog, PathPurpose, Request, Settings};
 use crate::label::{ClassId, Classes, IGNORE};
 use crate::worker::{DEFAULT_MODEL, MobileSamEngine, Worker};
 use canvas::Canvas;
 use dialogs::Dialogs;
 use files::{FileDialogs, Picked};
 use filmstrip::Filmstrip;
+use keys::Typing;
 use panels::Panels;
 use theme::{size, space};
 
@@ -94,6 +95,8 @@ pub struct Window {
     filmstrip: Filmstrip,
     dialogs: Dialogs,
     files: FileDialogs,
+    /// Whether text was being typed at the end of the last frame.
+    typed_text: bool,
     /// The window closes with the next close request.
     closing: bool,
     title: String,
@@ -116,21 +119,28 @@ impl Window {
             filmstrip: Filmstrip::default(),
             dialogs: Dialogs::default(),
             files: FileDialogs::default(),
+            typed_text: false,
             closing: false,
             title: String::new(),
         }
+    }
+
+    /// What goes on whether the window is seen or not: the worker's events, the
+    /// journal, and being asked to close.
+    pub fn think(&mut self, ctx: &Context) {
+        if let Some(due) = self.app.tick() {
+            ctx.request_repaint_after(due);
+        }
+        self.close_request(ctx);
+        self.carry_out_requests(ctx);
     }
 
     /// One frame.
     pub fn show(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
         theme::follow(&ctx, self.app.settings.theme);
-        if let Some(due) = self.app.tick() {
-            ctx.request_repaint_after(due);
-        }
-        let mut out = keys::pressed(&ctx, &self.app);
+        let mut out = keys::pressed(&ctx, &self.app, self.typing(&ctx));
         self.dropped_files(&ctx, &mut out);
-        self.close_request(&ctx, &mut out);
         self.picked(&mut out);
         self.layout(ui, &mut out);
         self.dialogs
@@ -140,6 +150,16 @@ impl Window {
         }
         self.carry_out_requests(&ctx);
         self.follow_title(&ctx);
+        self.typed_text = ctx.text_edit_focused();
+    }
+
+    fn typing(&self, ctx: &Context) -> Typing {
+        let focused = ctx.memory(|memory| memory.focused());
+        Typing {
+            text: self.typed_text || ctx.text_edit_focused(),
+            elsewhere: focused.is_some_and(|id| id != canvas::focus_id()),
+            popup: egui::Popup::is_any_open(ctx),
+        }
     }
 
     fn layout(&mut self, ui: &mut Ui, out: &mut Vec<Command>) {
@@ -211,23 +231,21 @@ impl Window {
         }
     }
 
-    /// Closing with unsaved work asks first.
-    fn close_request(&mut self, ctx: &Context, out: &mut Vec<Command>) {
-        if !ctx.input(|input| input.viewport().close_requested()) || self.closing {
+    /// Closing with unsaved work asks first, even if the window is minimised.
+    fn close_request(&mut self, ctx: &Context) {
+        if self.closing || !ctx.input(|input| input.viewport().close_requested()) {
             return;
         }
-        if self
-            .app
-            .open
-            .as_ref()
-            .is_some_and(|open| open.is_dirty() || open.is_saving())
-        {
+        let unsaved = self.app.open.as_ref().is_some_and(|open| open.is_dirty());
+        if unsaved {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            if self.app.asks_about_unsaved() {
-                out.push(Command::Unsaved(UnsavedAnswer::Stay));
-            } else {
-                out.push(Command::Quit);
+            if !self.app.asks_about_unsaved() {
+                self.app.apply(Command::Quit);
             }
+        }
+        if self.app.asks_about_unsaved() {
+            ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
+            ctx.send_viewport_cmd(ViewportCommand::Focus);
         }
     }
 
@@ -285,6 +303,10 @@ impl Window {
 }
 
 impl eframe::App for Window {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        self.think(ctx);
+    }
+
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         self.show(ui);
     }

@@ -9,6 +9,7 @@ use super::theme::{self, size, space};
 use super::widgets::{dim, grouped, icon_button, icon_toggle, swatch};
 use crate::app::{App, Command, OpenDocument};
 use crate::label::{BACKGROUND, Class, ClassId, IGNORE, Segment};
+use crate::worker::DocumentId;
 
 /// What is being typed in a panel.
 #[derive(Default)]
@@ -20,6 +21,8 @@ pub struct Panels {
     /// A colour that is being chosen: applied when the picker closes, so that one
     /// choice is one undo step.
     recoloring: Option<(ClassId, [u8; 3])>,
+    /// The photo that this is about.
+    document: Option<DocumentId>,
     /// The selection that the list was last scrolled to.
     shown_selection: Vec<u16>,
 }
@@ -34,6 +37,12 @@ impl Panels {
             });
             return;
         };
+        if self.document != Some(open.id) {
+            *self = Self {
+                document: Some(open.id),
+                ..Self::default()
+            };
+        }
         let classes_height = (ui.available_height() * 0.45).max(120.0);
         self.header(ui, "Classes", |panels, ui| {
             if icon_button(ui, icons::PLUS, "Add class").clicked() {

@@ -7,7 +7,7 @@ use super::canvas::Readout;
 use super::icons;
 use super::theme::{self, size, space};
 use super::widgets::{dim, grouped};
-use crate::app::{Activity, ActivityKind, App, Command, Dialog, Severity};
+use crate::app::{Activity, ActivityKind, App, Command, Dialog};
 use crate::worker::Stage;
 
 /// The bar.
@@ -69,10 +69,7 @@ fn position(ui: &mut Ui, app: &App, readout: &Readout) {
 }
 
 fn messages(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
-    let worst = app
-        .notices
-        .history()
-        .any(|notice| notice.severity == Severity::Error);
+    let worst = app.notices.has_unseen_error();
     let colors = theme::colors(ui.ctx());
     let color = if worst { colors.danger } else { colors.dim };
     let face = RichText::new(icons::BELL)
@@ -102,14 +99,16 @@ fn work(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         ui.label(dim(ui, ready));
         return;
     };
-    let close = RichText::new(icons::CLOSE).font(theme::icon_font(size::SWATCH));
-    let cancel = ui.add(Button::new(close).frame_when_inactive(false).small());
-    if cancel
-        .accessible_name("Cancel")
-        .on_hover_text("Stop this")
-        .clicked()
-    {
-        out.push(Command::CancelWork);
+    if activity.kind.can_be_stopped() {
+        let close = RichText::new(icons::CLOSE).font(theme::icon_font(size::SWATCH));
+        let cancel = ui.add(Button::new(close).frame_when_inactive(false).small());
+        if cancel
+            .accessible_name("Cancel")
+            .on_hover_text("Stop this")
+            .clicked()
+        {
+            out.push(Command::Cancel(activity.job));
+        }
     }
     match activity.fraction {
         Some(fraction) => {

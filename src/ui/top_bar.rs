@@ -95,7 +95,7 @@ fn title(ui: &mut Ui, app: &App) {
 fn everything(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     let busy = app.is_busy(&ActivityKind::Everything);
     let (name, command) = if busy {
-        ("Stop", Command::CancelWork)
+        ("Stop", Command::StopModel)
     } else {
         ("Segment everything", Command::SegmentEverything)
     };
@@ -142,10 +142,10 @@ fn menu(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
             ui.menu_button(group, |ui| {
                 ui.set_min_width(size::PANEL_MIN);
                 for action in keys::actions()
-                    .into_iter()
+                    .iter()
                     .filter(|action| action.group == group)
                 {
-                    menu_item(ui, app, out, &action);
+                    menu_item(ui, app, out, action);
                 }
                 if group == "File" {
                     recent(ui, app, out);

@@ -329,6 +329,35 @@ fn a_photo_opens_with_its_unsaved_edits() {
 }
 
 #[test]
+fn unsaved_edits_of_labels_that_others_renewed_are_left_aside_with_a_note() {
+    let (folder, path) = folder();
+    let bench = Bench::new();
+    let journal = JobKind::Journal {
+        photo_path: path.clone(),
+        edited: document(),
+    };
+    bench.final_of(bench.send(1, journal));
+    let labels = folder.path().join("labels");
+    std::fs::create_dir(&labels).unwrap();
+    image::GrayImage::from_pixel(4, 3, image::Luma([1]))
+        .save(labels.join("a.png"))
+        .unwrap();
+    let opened = match bench.final_of(bench.send(1, open(&path))) {
+        EventKind::Opened(opened) => opened,
+        other => panic!("{other:?}"),
+    };
+    assert!(opened.recovered.is_none());
+    assert_eq!(opened.document.class_at(0, 0), 1);
+    let [note] = opened.notes.as_slice() else {
+        panic!("{:?}", opened.notes);
+    };
+    assert!(
+        note.contains("a.png") && note.contains("a.stale-"),
+        "{note}"
+    );
+}
+
+#[test]
 fn a_save_drops_the_journal() {
     let (_folder, path) = folder();
     let bench = Bench::new();

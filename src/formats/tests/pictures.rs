@@ -133,9 +133,134 @@ fn exports_go_where_the_user_says_and_never_over_the_photo() {
     assert!(to(ExportKind::Binary(77), "z.png").is_err());
     assert!(matches!(
         to(ExportKind::ClassMap, "no/such/z.png"),
-        Err(StoreError::Write { .. })
+        Err(StoreError::NoFolder { .. })
     ));
     assert_eq!(place.content(), before);
+}
+
+/// A photo of 4 × 3 pixels in a file.
+fn photo_at(path: &Path) -> Photo {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let png = make_png(ColorType::Grayscale, BitDepth::Eight, (4, 3), &[5; 12]);
+    fs::write(path, png).unwrap();
+    decode(path, &Limits::default()).unwrap()
+}
+
+#[test]
+fn exports_never_replace_labels_or_labelled_photos() {
+    for saved in [false, true] {
+        let place = Place::new();
+        let photo = photo_at(&place.at("photo.png"));
+        photo_at(&place.at("other.png"));
+        photo_at(&place.at("plain.png"));
+        fs::create_dir(place.at("out")).unwrap();
+        if saved {
+            let path = photo.path().unwrap();
+            save(path, &small(), &SaveOptions::default()).unwrap();
+            save_journal(path, &smaller_change()).unwrap();
+        }
+        save_journal(&place.at("other.png"), &small()).unwrap();
+        let before = place.content();
+        let to = |name: &str| {
+            let request = ExportRequest {
+                kind: ExportKind::ClassMap,
+                path: place.at(name),
+            };
+            export(&photo, &small(), &request)
+        };
+        for name in [
+            "labels/photo.png",
+            "labels/new",
+            "instances/photo.png",
+            "out/../instances/photo.png",
+            ".patchlens/x.png",
+            ".patchlens/journal/x.png",
+            "labels/deeper/x.png",
+        ] {
+            let refused = to(name);
+            assert!(
+                matches!(refused, Err(StoreError::OverLabels { .. })),
+                "{name}: {refused:?}"
+            );
+        }
+        let over = to("other.png");
+        assert!(
+            matches!(over, Err(StoreError::OverOtherPhoto { .. })),
+            "{over:?}"
+        );
+        assert!(matches!(
+            to("out/../photo.png"),
+            Err(StoreError::OverPhoto { .. })
+        ));
+        assert_eq!(place.content(), before);
+        // an earlier export may be replaced
+        to("plain.png").unwrap();
+        to("out/photo.png").unwrap();
+        to("out/photo.png").unwrap();
+    }
+}
+
+#[test]
+fn several_photos_are_protected_together() {
+    let place = Place::new();
+    let photos = ["one/a.png", "two/b.png"].map(|name| place.at(name));
+    for photo in &photos {
+        photo_at(photo);
+    }
+    let protected = Protected::of(photos.iter().map(PathBuf::as_path));
+    for name in ["one/labels/x.png", "two/instances/x.png", "two/b.png"] {
+        assert!(protected.check(&place.at(name)).is_err(), "{name}");
+    }
+    for name in ["one/b.png", "labels/x.png", "two/my labels/x.png"] {
+        assert!(protected.check(&place.at(name)).is_ok(), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_do_not_get_around_the_protection() {
+    let place = Place::new();
+    let photo = place.at("real/a.png");
+    photo_at(&photo);
+    fs::create_dir(place.at("real/labels")).unwrap();
+    std::os::unix::fs::symlink(place.at("real"), place.at("link")).unwrap();
+    std::os::unix::fs::symlink(place.at("real/labels"), place.at("maps")).unwrap();
+    for opened in [&photo, &place.at("link/a.png")] {
+        let protected = Protected::of([opened.as_path()]);
+        for name in ["link/a.png", "link/labels/a.png", "maps/a.png"] {
+            assert!(protected.check(&place.at(name)).is_err(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn exports_are_offered_a_folder_of_their_own_which_is_made() {
+    let place = Place::new();
+    let photo = photo_at(&place.at("photo.png"));
+    let before = crate::dataset::scan(place.folder.path()).unwrap().len();
+    let path = ExportKind::Overlay.proposed_path(photo.path().unwrap(), small().classes());
+    assert_eq!(path, place.at("exports/photo_overlay.png"));
+    for _ in 0..2 {
+        let request = ExportRequest {
+            kind: ExportKind::Overlay,
+            path: path.clone(),
+        };
+        assert_eq!(
+            export(&photo, &small(), &request).unwrap(),
+            [path.as_path()]
+        );
+    }
+    let after = crate::dataset::scan(place.folder.path()).unwrap().len();
+    assert_eq!(after, before, "an export is no photo of the folder");
+    for slip in ["exprots/x.png", "exports/deeper/x.png"] {
+        let request = ExportRequest {
+            kind: ExportKind::Overlay,
+            path: place.at(slip),
+        };
+        let refused = export(&photo, &small(), &request);
+        assert!(matches!(refused, Err(StoreError::NoFolder { .. })));
+        assert!(!request.path.parent().unwrap().exists());
+    }
 }
 
 #[test]

@@ -36,12 +36,36 @@ pub enum Drag {
 /// The pointer's business on the canvas.
 #[derive(Default)]
 pub struct Pointer {
-    /// What a pressed button is doing.
-    pub drag: Drag,
+    drag: Drag,
+    /// The button that the drag began with: others do nothing meanwhile.
+    held: Option<PointerButton>,
     last: Pos2,
+    /// Where a stroke went in this frame.
+    path: Vec<[f32; 2]>,
+}
+
+/// What a frame's events act on.
+struct Hands<'a> {
+    canvas: Rect,
+    space: bool,
+    view: &'a mut View,
+    app: &'a mut App,
+    out: &'a mut Vec<Command>,
 }
 
 impl Pointer {
+    /// What a pressed button is doing.
+    pub fn drag(&self) -> Drag {
+        self.drag
+    }
+
+    /// Let go of everything, as when another photo comes.
+    pub fn let_go(&mut self) {
+        self.drag = Drag::None;
+        self.held = None;
+        self.path.clear();
+    }
+
     /// Follow this frame's events.
     pub fn follow(
         &mut self,
@@ -50,11 +74,17 @@ impl Pointer {
         app: &mut App,
         out: &mut Vec<Command>,
     ) {
-        let canvas = response.rect;
         let over = response.contains_pointer();
         let (events, space) = response
             .ctx
             .input(|input| (input.events.clone(), input.key_down(Key::Space)));
+        let mut hands = Hands {
+            canvas: response.rect,
+            space,
+            view,
+            app,
+            out,
+        };
         for event in events {
             match event {
                 Event::PointerButton {
@@ -62,52 +92,59 @@ impl Pointer {
                     button,
                     pressed: true,
                     modifiers,
-                } if over => {
+                } if over && self.held.is_none() => {
                     self.last = pos;
-                    self.press(pos, button, modifiers, space, canvas, view, app);
+                    self.press(pos, button, modifiers, &mut hands);
+                    self.held = (self.drag != Drag::None).then_some(button);
                 }
                 Event::PointerButton {
                     pos,
                     button,
                     pressed: false,
                     modifiers,
-                } => {
-                    self.moved(pos, canvas, view, app);
-                    self.release(pos, button, modifiers, canvas, view, app, out);
+                } if self.held == Some(button) => {
+                    self.moved(pos, &mut hands);
+                    self.release(pos, modifiers, &mut hands);
+                    self.held = None;
                 }
-                Event::PointerMoved(pos) => self.moved(pos, canvas, view, app),
+                Event::PointerMoved(pos) => self.moved(pos, &mut hands),
                 Event::WindowFocused(false) => {
-                    app.stroke_end();
-                    self.drag = Drag::None;
+                    self.flush(hands.app);
+                    hands.app.stroke_end();
+                    self.let_go();
                 }
                 _ => {}
             }
         }
+        self.flush(hands.app);
         if over {
             wheel(response, view, app, out);
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn press(
-        &mut self,
-        pos: Pos2,
-        button: PointerButton,
-        modifiers: Modifiers,
-        space: bool,
-        canvas: Rect,
-        view: &View,
-        app: &mut App,
-    ) {
-        let Some(open) = &app.open else { return };
-        let at = view.image_from_screen(canvas, pos);
-        let hit = marks::hit(&open.prompting.points, canvas, view, pos);
+    /// Paint what the stroke did in this frame, as one edit.
+    fn flush(&mut self, app: &mut App) {
+        if !self.path.is_empty() {
+            app.stroke_to(&self.path);
+            self.path.clear();
+        }
+    }
+
+    fn press(&mut self, pos: Pos2, button: PointerButton, modifiers: Modifiers, hands: &mut Hands) {
+        let Some(open) = &hands.app.open else { return };
+        let at = hands.view.image_from_screen(hands.canvas, pos);
+        let hit = marks::hit(&open.prompting.points, hands.canvas, hands.view, pos);
         let everything = open.prompting.everything.is_some();
-        self.drag = match (button, app.tool) {
+        let prompt = |positive| Drag::Prompt {
+            from: pos,
+            to: pos,
+            positive,
+        };
+        self.drag = match (button, hands.app.tool) {
             (PointerButton::Middle, _) => Drag::Pan,
-            (PointerButton::Primary, _) if space => Drag::Pan,
+            (PointerButton::Primary, _) if hands.space => Drag::Pan,
             (PointerButton::Primary, Tool::Brush | Tool::Eraser) => {
-                app.stroke_begin([at.x, at.y], modifiers.shift);
+                hands.app.stroke_begin([at.x, at.y], modifiers.shift);
                 Drag::Paint
             }
             (PointerButton::Primary, _) if everything => Drag::Select,
@@ -117,76 +154,59 @@ impl Pointer {
                     index,
                     moved: false,
                 },
-                None => Drag::Prompt {
-                    from: pos,
-                    to: pos,
-                    positive: !modifiers.alt,
-                },
+                None => prompt(!modifiers.alt),
             },
             (PointerButton::Secondary, Tool::Points | Tool::Box) if !everything => match hit {
                 Some(index) => {
-                    app.remove_point(index);
+                    hands.app.remove_point(index);
                     Drag::None
                 }
-                None => Drag::Prompt {
-                    from: pos,
-                    to: pos,
-                    positive: false,
-                },
+                None => prompt(false),
             },
-            _ => self.drag,
+            _ => Drag::None,
         };
     }
 
-    fn moved(&mut self, pos: Pos2, canvas: Rect, view: &mut View, app: &mut App) {
+    fn moved(&mut self, pos: Pos2, hands: &mut Hands) {
         let delta = pos - self.last;
         self.last = pos;
         if delta == Vec2::ZERO {
             return;
         }
-        let at = view.image_from_screen(canvas, pos);
+        let at = hands.view.image_from_screen(hands.canvas, pos);
         match &mut self.drag {
             Drag::None | Drag::Select => {}
-            Drag::Pan => view.pan(delta),
-            Drag::Paint => app.stroke_to([at.x, at.y]),
+            Drag::Pan => hands.view.pan(delta),
+            Drag::Paint => self.path.push([at.x, at.y]),
             Drag::Prompt { to, .. } => *to = pos,
             Drag::Point { index, moved } => {
                 *moved = true;
-                if let Some(at) = inside(app, at) {
-                    app.move_point(*index, at.x, at.y);
+                if let Some(at) = inside(hands.app, at) {
+                    hands.app.move_point(*index, at.x, at.y);
                 }
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn release(
-        &mut self,
-        pos: Pos2,
-        button: PointerButton,
-        modifiers: Modifiers,
-        canvas: Rect,
-        view: &View,
-        app: &mut App,
-        out: &mut Vec<Command>,
-    ) {
-        let at = view.image_from_screen(canvas, pos);
+    fn release(&mut self, pos: Pos2, modifiers: Modifiers, hands: &mut Hands) {
+        let at = hands.view.image_from_screen(hands.canvas, pos);
         match std::mem::take(&mut self.drag) {
-            Drag::Paint if button == PointerButton::Primary => app.stroke_end(),
+            Drag::Paint => {
+                self.flush(hands.app);
+                hands.app.stroke_end();
+            }
             Drag::Prompt { from, to, positive } => {
-                let begun = view.image_from_screen(canvas, from);
+                let begun = hands.view.image_from_screen(hands.canvas, from);
                 if from.distance(to) > DRAG && positive {
-                    set_box(app, begun, at);
-                } else if let Some(at) = inside(app, begun) {
-                    app.add_point(at.x, at.y, positive);
+                    set_box(hands.app, begun, at);
+                } else if let Some(at) = inside(hands.app, begun) {
+                    hands.app.add_point(at.x, at.y, positive);
                 }
             }
             // A click on a point asks again, where the last answer was a failure.
-            Drag::Point { moved, .. } if moved || !is_answered(app) => app.ask_model(),
-            Drag::Select => select(app, at, modifiers, out),
-            // Another button came up: this one is still down.
-            Drag::Paint => self.drag = Drag::Paint,
-            _ => {}
+            Drag::Point { moved, .. } if moved || !is_answered(hands.app) => hands.app.ask_model(),
+            Drag::Select => select(hands.app, at, modifiers, hands.out),
+            Drag::Point { .. } | Drag::Pan | Drag::None => {}
         }
     }
 }

@@ -1,8 +1,12 @@
 //! Points, boxes, the cursor, the pixel grid and the mini-map: everything that
 //! is drawn at screen resolution over photo and labels.
 
-use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2};
+use std::sync::Arc;
 
+use egui::cache::{ComputerMut, FrameCache};
+use egui::{Align2, Color32, Context, FontId, Painter, Pos2, Rect, Stroke, StrokeKind, Vec2};
+
+use super::scene::Scene;
 use super::view::View;
 use crate::document::brush;
 use crate::models::PromptPoint;
@@ -64,21 +68,45 @@ pub fn prompt_box(painter: &Painter, rect: Rect, colors: &Colors) {
 
 /// The exact footprint of the brush, in two tones so that it shows on any photo.
 pub fn brush_ring(painter: &Painter, canvas: Rect, view: &View, at: Pos2, radius: f32) {
-    let center = brush::snap([at.x, at.y], radius);
-    let line: Vec<Pos2> = brush::ring(radius)
-        .into_iter()
-        .map(|[x, y]| view.screen_from_image(canvas, Pos2::new(center[0] + x, center[1] + y)))
-        .collect();
-    painter.add(Shape::closed_line(
-        line.clone(),
+    let scene = Scene {
+        painter,
+        canvas,
+        view,
+    };
+    let center = Pos2::from(brush::snap([at.x, at.y], radius));
+    let ring = ring(painter.ctx(), radius);
+    let runs = scene.runs(ring.iter().map(|&corner| center + corner));
+    for stroke in [
         Stroke::new(3.0, theme::with_alpha(look::INK, 0.7)),
-    ));
-    painter.add(Shape::closed_line(line, Stroke::new(1.0, look::PAPER)));
+        Stroke::new(1.0, look::PAPER),
+    ] {
+        painter.extend(runs.iter().map(|run| run.line(stroke)));
+    }
     // A brush smaller than a few points on screen is marked by a cross beside it.
     if radius * view.zoom < 3.0 {
-        let middle = view.screen_from_image(canvas, Pos2::new(center[0], center[1]));
-        cross(painter, middle, 5.0, 11.0);
+        cross(painter, scene.screen(center), 5.0, 11.0);
     }
+}
+
+/// The corners of [`brush::ring`], which takes a while for large brushes.
+type Ring = Arc<[Vec2]>;
+
+/// Makes rings; egui keeps the one of the last frame.
+#[derive(Default)]
+struct RingMaker;
+
+impl ComputerMut<u32, Ring> for RingMaker {
+    fn compute(&mut self, radius: u32) -> Ring {
+        let ring = brush::ring(f32::from_bits(radius));
+        ring.into_iter().map(Vec2::from).collect()
+    }
+}
+
+fn ring(ctx: &Context, radius: f32) -> Ring {
+    ctx.memory_mut(|memory| {
+        let cache = memory.caches.cache::<FrameCache<Ring, RingMaker>>();
+        cache.get(radius.to_bits()).clone()
+    })
 }
 
 /// Crosshair for exact places: two-tone, open in the middle.
@@ -171,4 +199,26 @@ pub fn score(painter: &Painter, at: Pos2, score: f32, colors: &Colors) {
         galley,
         colors.on_accent,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_of_a_radius_is_kept_from_frame_to_frame() {
+        let ctx = Context::default();
+        let frame = |radius: f32| {
+            let mut found: Ring = [].into();
+            let output = ctx.run_ui(egui::RawInput::default(), |ui| {
+                found = ring(ui.ctx(), radius);
+            });
+            output.drop_without_applying_deltas();
+            found
+        };
+        let first = frame(20.0);
+        assert_eq!(first.len(), brush::ring(20.0).len());
+        assert!(Arc::ptr_eq(&first, &frame(20.0)));
+        assert_eq!(frame(0.5).len(), 4);
+    }
 }

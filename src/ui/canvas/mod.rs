@@ -1,11 +1,13 @@
 //! The canvas: the photo, the labels over it, what the model offers, and the
 //! pointer's business with them.
 
+mod empty;
 mod input;
 mod marks;
 mod overlay;
 mod photo_tiles;
 mod proposal;
+mod scene;
 mod view;
 
 use std::hash::{Hash as _, Hasher as _};
@@ -95,7 +97,7 @@ impl Canvas {
             self.paint(&painter, rect, app, &colors);
             self.cursor(ui, &painter, &response, app);
         } else {
-            empty(ui, rect, app, out);
+            empty::show(ui, rect, app, out);
         }
         if app.first_steps
             && app
@@ -157,7 +159,7 @@ impl Canvas {
         let open = app.open.as_ref().map(|open| open.id);
         if open != self.shown {
             self.shown = open;
-            self.pointer.drag = Drag::None;
+            self.pointer.let_go();
             self.view.fitted = true;
             self.view.fit(rect, photo_size(app));
         } else if resized && self.view.fitted {
@@ -307,7 +309,7 @@ impl Canvas {
         let at = self.view.screen_from_image(canvas, corner) + Vec2::new(theme::space::XS, 0.0);
         // Beside the mask, but never outside the canvas.
         let room = canvas.shrink(theme::space::M);
-        let at = at.clamp(room.min, room.max - Vec2::new(36.0, 18.0));
+        let at = at.min(room.max - Vec2::new(36.0, 18.0)).max(room.min);
         marks::score(painter, at, score, colors);
     }
 
@@ -321,7 +323,7 @@ impl Canvas {
             from,
             to,
             positive: true,
-        } = self.pointer.drag
+        } = self.pointer.drag()
             && from.distance(to) > 5.0
         {
             marks::prompt_box(painter, Rect::from_two_pos(from, to), colors);
@@ -372,7 +374,7 @@ impl Canvas {
             return;
         };
         let space = ui.input(|input| input.key_down(Key::Space));
-        if self.pointer.drag == Drag::Pan {
+        if self.pointer.drag() == Drag::Pan {
             ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
         } else if space {
             ui.ctx().set_cursor_icon(CursorIcon::Grab);
@@ -416,8 +418,7 @@ fn fingerprint(document: &Document, selection: &[u16], opacity: f32, contours: b
         (class.id, class.color).hash(&mut hasher);
     }
     (selection, opacity.to_bits(), contours).hash(&mut hasher);
-    // The lowest bit says whether contours are lines; see `Overlay`.
-    hasher.finish() & !1
+    hasher.finish()
 }
 
 fn label_style(
@@ -431,11 +432,16 @@ fn label_style(
         .segments()
         .last()
         .map_or(0, |segment| usize::from(segment.id) + 1);
+    let mut selected = vec![false; count];
+    for &id in &open.selection {
+        if let Some(selected) = selected.get_mut(usize::from(id)) {
+            *selected = true;
+        }
+    }
     let mut colors = vec![[Color32::TRANSPARENT; 2]; count];
     for segment in document.segments().iter().filter(|segment| !segment.hidden) {
         let color = theme::class_color(document.classes().color(segment.class));
-        let selected = open.selection.contains(&segment.id);
-        let fill = if selected {
+        let fill = if selected[usize::from(segment.id)] {
             (opacity + 0.15).min(1.0)
         } else {
             opacity
@@ -444,37 +450,10 @@ fn label_style(
     }
     LabelStyle {
         colors,
-        selected: open.selection.clone(),
+        selected,
         fingerprint,
         contours,
     }
-}
-
-/// Nothing is open: say what belongs here and offer it.
-fn empty(ui: &mut Ui, rect: Rect, app: &App, out: &mut Vec<Command>) {
-    let middle = Rect::from_center_size(rect.center(), Vec2::new(theme::size::DIALOG, 160.0));
-    ui.scope_builder(egui::UiBuilder::new().max_rect(middle), |ui| {
-        ui.vertical_centered(|ui| {
-            if app.is_opening() {
-                ui.add(egui::Spinner::new().size(28.0));
-                ui.label(super::widgets::dim(ui, "Opening the photo"));
-                return;
-            }
-            ui.heading("Drop a photo or a folder here");
-            ui.add_space(theme::space::S);
-            ui.label(super::widgets::dim(ui, "or"));
-            ui.add_space(theme::space::S);
-            for (name, command) in [
-                ("Open photo…", Command::AskForPhoto),
-                ("Open folder…", Command::AskForFolder),
-                ("Open the sample photo", Command::OpenSample),
-            ] {
-                if ui.button(name).clicked() {
-                    out.push(command);
-                }
-            }
-        });
-    });
 }
 
 #[cfg(test)]

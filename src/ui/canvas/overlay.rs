@@ -3,15 +3,21 @@
 //! segments between them. Label tiles are copy-on-write, so a tile's pointer
 //! says whether its picture is still true: a stroke redraws only what it touches.
 
+mod edges;
+mod fill;
+
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _};
 use std::sync::Arc;
 
 use egui::{Color32, ColorImage, Mesh, Painter, Pos2, Rect, TextureHandle, TextureOptions, Vec2};
 
 use super::photo_tiles::level_for;
+use super::scene::{Scene, square};
 use super::view::View;
-use crate::label::{LabelMap, SegmentId, TILE, Tile};
+use crate::label::{self, LabelMap, SegmentId, TILE, Tile};
 use crate::ui::theme;
+use edges::Edge;
 
 /// Pictures kept; beyond that, those not seen lately go.
 const KEPT: usize = 400;
@@ -20,8 +26,8 @@ const KEPT: usize = 400;
 pub struct LabelStyle {
     /// Fill and contour colour by segment id; transparent where there is none.
     pub colors: Vec<[Color32; 2]>,
-    /// Selected segments.
-    pub selected: Vec<SegmentId>,
+    /// Whether a segment is selected, by segment id.
+    pub selected: Vec<bool>,
     /// Changes when anything here does.
     pub fingerprint: u64,
     /// Whether contours are drawn.
@@ -29,39 +35,80 @@ pub struct LabelStyle {
 }
 
 impl LabelStyle {
+    fn colors(&self, id: SegmentId) -> [Color32; 2] {
+        let known = self.colors.get(usize::from(id));
+        known.copied().unwrap_or([Color32::TRANSPARENT; 2])
+    }
+
     fn fill(&self, id: SegmentId) -> Color32 {
-        self.colors
-            .get(usize::from(id))
-            .map_or(Color32::TRANSPARENT, |colors| colors[0])
+        self.colors(id)[0]
     }
 
     fn edge(&self, id: SegmentId) -> Color32 {
-        self.colors
-            .get(usize::from(id))
-            .map_or(Color32::TRANSPARENT, |colors| colors[1])
+        self.colors(id)[1]
+    }
+
+    fn is_selected(&self, id: SegmentId) -> bool {
+        self.selected.get(usize::from(id)).is_some_and(|&is| is)
     }
 }
 
+/// A square of `TILE` × `TILE` pixels of a level: pixel `x` of level `n` stands
+/// for the map's columns `x << n .. (x + 1) << n`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     level: usize,
     tx: u32,
     ty: u32,
+    /// Whether contours are part of the picture.
+    contours: bool,
 }
 
-/// What a picture was made from. Holding the tiles also keeps their addresses
-/// from being used for others.
+/// What a picture was made from.
 struct Origin {
+    /// The tiles that were looked at. Holding them also keeps their addresses
+    /// from being used for others.
     tiles: Vec<Arc<Tile>>,
-    fingerprint: u64,
+    /// The style that was last looked at.
+    style: u64,
+    /// Stands for all that the picture depends on, which is less than all tiles
+    /// and the whole style.
+    content: u64,
 }
 
 impl Origin {
-    fn is(&self, tiles: &[Arc<Tile>], fingerprint: u64) -> bool {
-        self.fingerprint == fingerprint
-            && self.tiles.len() == tiles.len()
-            && self.tiles.iter().zip(tiles).all(|(a, b)| Arc::ptr_eq(a, b))
+    /// What is not as it was in a picture's `known` origin, of the tiles in `area`
+    /// or of the style. `content` is computed only if something is.
+    fn change(
+        known: Option<&Origin>,
+        labels: &LabelMap,
+        area: label::Rect,
+        style: u64,
+        content: impl FnOnce() -> u64,
+    ) -> Option<Change> {
+        let same = |origin: &Origin| {
+            let mut pairs = origin.tiles.iter().zip(tiles(labels, area));
+            origin.style == style
+                && origin.tiles.len() as u64 == area.area()
+                && pairs.all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        if known.is_some_and(same) {
+            return None;
+        }
+        let origin = Origin {
+            tiles: tiles(labels, area).cloned().collect(),
+            style,
+            content: content(),
+        };
+        let redraw = known.is_none_or(|known| known.content != origin.content);
+        Some(Change { origin, redraw })
     }
+}
+
+/// A new origin, and whether it makes a difference.
+struct Change {
+    origin: Origin,
+    redraw: bool,
 }
 
 struct Picture {
@@ -77,13 +124,6 @@ struct Outline {
     used: u64,
 }
 
-/// A straight piece of the border between two segments, in photo pixels.
-struct Edge {
-    from: [u32; 2],
-    to: [u32; 2],
-    ids: [SegmentId; 2],
-}
-
 /// Pictures of the visible labels.
 #[derive(Default)]
 pub struct Overlay {
@@ -93,7 +133,7 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// Paint the visible labels.
+    /// Paint the visible labels; the photo has `levels` levels.
     pub fn paint(
         &mut self,
         painter: &Painter,
@@ -104,11 +144,25 @@ impl Overlay {
         levels: usize,
     ) {
         self.frame += 1;
+        let scene = Scene {
+            painter,
+            canvas,
+            view,
+        };
         let level = level_for(view.scale(), levels);
         let lines = view.scale() >= 1.0;
-        self.paint_fills(painter, canvas, view, labels, style, level, lines);
+        let size = [labels.width(), labels.height()];
+        for (tx, ty) in scene.squares(TILE << level, size) {
+            let key = Key {
+                level,
+                tx,
+                ty,
+                contours: style.contours && !lines,
+            };
+            self.paint_fill(&scene, labels, style, key);
+        }
         if lines && style.contours {
-            self.paint_edges(painter, canvas, view, labels, style);
+            self.paint_edges(&scene, labels, style);
         }
         let frame = self.frame;
         if self.pictures.len() > KEPT {
@@ -119,196 +173,109 @@ impl Overlay {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn paint_fills(
-        &mut self,
-        painter: &Painter,
-        canvas: Rect,
-        view: &View,
-        labels: &LabelMap,
-        style: &LabelStyle,
-        level: usize,
-        lines: bool,
-    ) {
-        let side = TILE << level;
-        // Contours that are lines are not part of the picture.
-        let fingerprint = style.fingerprint ^ u64::from(lines);
-        for (tx, ty) in visible(canvas, view, labels, side) {
-            let key = Key { level, tx, ty };
-            let tiles = tiles_around(labels, tx * side, ty * side, side);
-            let known = self.pictures.get_mut(&key);
-            let frame = self.frame;
-            let fresh = known.is_some_and(|picture| {
-                picture.used = frame;
-                picture.origin.is(&tiles, fingerprint)
-            });
-            if !fresh {
-                let before = self
-                    .pictures
-                    .remove(&key)
-                    .and_then(|picture| picture.texture);
-                let texture = if tiles.iter().all(|tile| tile.uniform() == Some(0)) {
-                    None
-                } else {
-                    let image = draw(labels, style, key, !lines);
-                    Some(put(painter, before, image, level))
-                };
-                let origin = Origin { tiles, fingerprint };
-                self.pictures.insert(
-                    key,
-                    Picture {
-                        origin,
-                        texture,
-                        used: frame,
-                    },
-                );
-            }
-            if let Some(texture) = self.pictures.get(&key).and_then(|p| p.texture.as_ref()) {
-                let min = Pos2::new((tx * side) as f32, (ty * side) as f32);
-                let size = texture.size_vec2() * (1u32 << level) as f32;
-                let rect = view.screen_rect(canvas, Rect::from_min_size(min, size));
-                let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
-                painter.image(texture.id(), rect, uv, Color32::WHITE);
-            }
+    fn paint_fill(&mut self, scene: &Scene<'_>, labels: &LabelMap, style: &LabelStyle, key: Key) {
+        let known = self.pictures.get(&key).map(|picture| &picture.origin);
+        let area = fill::area(labels, key);
+        let content = || fill::content(labels, style, key);
+        let change = Origin::change(known, labels, area, style.fingerprint, content);
+        if let Some(Change { origin, redraw }) = change {
+            let before = self.pictures.remove(&key).and_then(|known| known.texture);
+            let texture = if redraw {
+                fill::draw(labels, style, key).map(|image| put(scene, before, image, key.level))
+            } else {
+                before
+            };
+            let picture = Picture {
+                origin,
+                texture,
+                used: self.frame,
+            };
+            self.pictures.insert(key, picture);
+        }
+        let Some(picture) = self.pictures.get_mut(&key) else {
+            return;
+        };
+        picture.used = self.frame;
+        if let Some(texture) = &picture.texture {
+            let size = [labels.width(), labels.height()];
+            let rect = square(key.tx, key.ty, TILE << key.level, size);
+            // The last pixels of a level may reach beyond the photo.
+            let [width, height] = fill::size(labels, key);
+            let whole = Vec2::new(width as f32, height as f32) * (1u32 << key.level) as f32;
+            let uv = Rect::from_min_size(Pos2::ZERO, rect.size() / whole);
+            let on_screen = scene.screen_rect(rect);
+            scene
+                .painter
+                .image(texture.id(), on_screen, uv, Color32::WHITE);
         }
     }
 
-    fn paint_edges(
-        &mut self,
-        painter: &Painter,
-        canvas: Rect,
-        view: &View,
-        labels: &LabelMap,
-        style: &LabelStyle,
-    ) {
+    fn paint_edges(&mut self, scene: &Scene<'_>, labels: &LabelMap, style: &LabelStyle) {
         let mut mesh = Mesh::default();
-        for (tx, ty) in visible(canvas, view, labels, TILE) {
-            let tiles = tiles_around(labels, tx * TILE, ty * TILE, TILE);
-            let frame = self.frame;
-            let fresh = self.outlines.get_mut(&(tx, ty)).is_some_and(|outline| {
-                outline.used = frame;
-                outline.origin.is(&tiles, 0)
-            });
-            if !fresh {
-                let edges = edges(labels, tx, ty);
-                let origin = Origin {
-                    tiles,
-                    fingerprint: 0,
+        for (tx, ty) in scene.squares(TILE, [labels.width(), labels.height()]) {
+            let known = self.outlines.get(&(tx, ty)).map(|outline| &outline.origin);
+            let area = edges::area(labels, tx, ty);
+            let content = || edges::content(labels, tx, ty);
+            // Lines get their colours as they are painted.
+            if let Some(change) = Origin::change(known, labels, area, 0, content) {
+                let before = self.outlines.remove(&(tx, ty)).map(|known| known.edges);
+                let edges = match before {
+                    Some(edges) if !change.redraw => edges,
+                    _ => edges::edges(labels, tx, ty),
                 };
-                self.outlines.insert(
-                    (tx, ty),
-                    Outline {
-                        origin,
-                        edges,
-                        used: frame,
-                    },
-                );
+                let outline = Outline {
+                    origin: change.origin,
+                    edges,
+                    used: self.frame,
+                };
+                self.outlines.insert((tx, ty), outline);
             }
-            if let Some(outline) = self.outlines.get(&(tx, ty)) {
+            if let Some(outline) = self.outlines.get_mut(&(tx, ty)) {
+                outline.used = self.frame;
                 for edge in &outline.edges {
-                    add_edge(&mut mesh, canvas, view, style, edge);
+                    add_edge(&mut mesh, scene, style, edge);
                 }
             }
         }
         if !mesh.is_empty() {
-            painter.add(mesh);
+            scene.painter.add(mesh);
         }
     }
 }
 
-/// Places of the `side`-sized tiles that are on screen.
-fn visible(
-    canvas: Rect,
-    view: &View,
-    labels: &LabelMap,
-    side: u32,
-) -> impl Iterator<Item = (u32, u32)> + use<> {
-    let visible = view.visible(canvas);
-    let range = |min: f32, max: f32, count: u32| {
-        let first = min.floor().max(0.0) as u32 / side;
-        let last = (max.ceil().max(0.0) as u32).min(count).div_ceil(side);
-        first..last
-    };
-    let xs = range(visible.min.x, visible.max.x, labels.width());
-    range(visible.min.y, visible.max.y, labels.height())
-        .flat_map(move |ty| xs.clone().map(move |tx| (tx, ty)))
+/// The tiles of `area`, in tiles, row by row.
+fn tiles(labels: &LabelMap, area: label::Rect) -> impl Iterator<Item = &Arc<Tile>> {
+    let row = move |ty| (area.x0..area.x1).map(move |tx| labels.tile(tx, ty));
+    (area.y0..area.y1).flat_map(row)
 }
 
-/// The label tiles under a square of the map, with those that border it: contours
-/// depend on the neighbours.
-fn tiles_around(labels: &LabelMap, x: u32, y: u32, side: u32) -> Vec<Arc<Tile>> {
-    let first = |at: u32| at.saturating_sub(1) / TILE;
-    let last = |at: u32, count: u32| ((at + side) / TILE).min(count - 1);
-    let mut tiles = Vec::new();
-    for ty in first(y)..=last(y, labels.tiles_down()) {
-        for tx in first(x)..=last(x, labels.tiles_across()) {
-            tiles.push(labels.tile(tx, ty).clone());
-        }
-    }
-    tiles
-}
-
-/// The segment ids of a tile of the level and of the pixels around it, sampled.
-struct Sampled {
-    ids: Vec<SegmentId>,
-    stride: usize,
-}
-
-impl Sampled {
-    fn new(labels: &LabelMap, key: Key, width: u32, height: u32) -> Self {
-        let stride = width as usize + 2;
-        let mut ids = Vec::with_capacity(stride * (height as usize + 2));
-        let half = (1i64 << key.level) / 2;
-        let place = |tile: u32, at: i64| ((i64::from(tile * TILE) + at) << key.level) + half;
-        for y in -1..=i64::from(height) {
-            let row = place(key.ty, y).clamp(0, i64::from(labels.height()) - 1) as u32;
-            for x in -1..=i64::from(width) {
-                let column = place(key.tx, x).clamp(0, i64::from(labels.width()) - 1) as u32;
-                ids.push(labels.get(column, row));
+/// The ids at every column of every row, row by row.
+fn sample(labels: &LabelMap, columns: &[u32], rows: &[u32]) -> Vec<SegmentId> {
+    let by_tile: Vec<&[u32]> = columns.chunk_by(|a, b| a / TILE == b / TILE).collect();
+    let mut ids = Vec::with_capacity(columns.len() * rows.len());
+    for &y in rows {
+        for columns in &by_tile {
+            let tile = labels.tile(columns[0] / TILE, y / TILE);
+            match tile.row(y % TILE) {
+                None => ids.resize(ids.len() + columns.len(), tile.get(0, 0)),
+                Some(row) => ids.extend(columns.iter().map(|x| row[(x % TILE) as usize])),
             }
         }
-        Self { ids, stride }
     }
-
-    /// The id at `x, y` of the tile, and whether it lies on a border.
-    fn at(&self, x: usize, y: usize) -> (SegmentId, bool) {
-        let at = (y + 1) * self.stride + x + 1;
-        let id = self.ids[at];
-        let around = [
-            self.ids[at - 1],
-            self.ids[at + 1],
-            self.ids[at - self.stride],
-            self.ids[at + self.stride],
-        ];
-        (id, around.iter().any(|&other| other != id))
-    }
+    ids
 }
 
-fn draw(labels: &LabelMap, style: &LabelStyle, key: Key, contours: bool) -> ColorImage {
-    let left = |count: u32, tile: u32| {
-        let pixels = count.div_ceil(1 << key.level);
-        (pixels - tile * TILE).min(TILE)
-    };
-    let (width, height) = (left(labels.width(), key.tx), left(labels.height(), key.ty));
-    let sampled = Sampled::new(labels, key, width, height);
-    let mut pixels = Vec::with_capacity((width * height) as usize);
-    for y in 0..height as usize {
-        for x in 0..width as usize {
-            let (id, border) = sampled.at(x, y);
-            pixels.push(if id == 0 {
-                Color32::TRANSPARENT
-            } else if border && contours && style.contours {
-                style.edge(id)
-            } else {
-                style.fill(id)
-            });
-        }
+/// A hasher that has seen which tiles there are in `area`.
+fn hash_of_tiles(labels: &LabelMap, area: label::Rect) -> DefaultHasher {
+    let mut hasher = DefaultHasher::new();
+    for tile in tiles(labels, area) {
+        Arc::as_ptr(tile).hash(&mut hasher);
     }
-    ColorImage::new([width as usize, height as usize], pixels)
+    hasher
 }
 
 fn put(
-    painter: &Painter,
+    scene: &Scene<'_>,
     before: Option<TextureHandle>,
     image: ColorImage,
     level: usize,
@@ -324,74 +291,16 @@ fn put(
             texture.set(image, options);
             texture
         }
-        None => painter.ctx().load_texture("label tile", image, options),
-    }
-}
-
-/// Borders inside tile `tx, ty` and at its right and lower side.
-fn edges(labels: &LabelMap, tx: u32, ty: u32) -> Vec<Edge> {
-    let rect = labels.tile_rect(tx, ty);
-    let mut edges = Vec::new();
-    if rect.is_empty() {
-        return edges;
-    }
-    // Horizontal pieces below each row, then vertical ones right of each column.
-    for y in rect.y0..rect.y1.min(labels.height() - 1) {
-        runs(
-            rect.x0..rect.x1,
-            |x| [labels.get(x, y), labels.get(x, y + 1)],
-            |range, ids| {
-                edges.push(Edge {
-                    from: [range.start, y + 1],
-                    to: [range.end, y + 1],
-                    ids,
-                });
-            },
-        );
-    }
-    for x in rect.x0..rect.x1.min(labels.width() - 1) {
-        runs(
-            rect.y0..rect.y1,
-            |y| [labels.get(x, y), labels.get(x + 1, y)],
-            |range, ids| {
-                edges.push(Edge {
-                    from: [x + 1, range.start],
-                    to: [x + 1, range.end],
-                    ids,
-                });
-            },
-        );
-    }
-    edges
-}
-
-/// Report each longest run of equal pairs whose two sides differ.
-fn runs(
-    range: std::ops::Range<u32>,
-    pair: impl Fn(u32) -> [SegmentId; 2],
-    mut report: impl FnMut(std::ops::Range<u32>, [SegmentId; 2]),
-) {
-    let mut start = range.start;
-    let mut current = None;
-    for at in range.start..=range.end {
-        let next = (at < range.end).then(|| pair(at));
-        if next != current {
-            if let Some(ids) = current.filter(|[a, b]| a != b) {
-                report(start..at, ids);
-            }
-            start = at;
-            current = next;
+        None => {
+            let ctx = scene.painter.ctx();
+            ctx.load_texture("label tile", image, options)
         }
     }
 }
 
-fn add_edge(mesh: &mut Mesh, canvas: Rect, view: &View, style: &LabelStyle, edge: &Edge) {
+fn add_edge(mesh: &mut Mesh, scene: &Scene<'_>, style: &LabelStyle, edge: &Edge) {
     let [a, b] = edge.ids;
-    let chosen = edge
-        .ids
-        .iter()
-        .copied()
-        .find(|id| style.selected.contains(id));
+    let chosen = edge.ids.into_iter().find(|&id| style.is_selected(id));
     let owner = chosen.unwrap_or(if a == 0 { b } else { a });
     let color = style.edge(owner);
     if color == Color32::TRANSPARENT {
@@ -401,66 +310,12 @@ fn add_edge(mesh: &mut Mesh, canvas: Rect, view: &View, style: &LabelStyle, edge
         Some(_) => theme::canvas::CONTOUR_SELECTED,
         None => theme::canvas::CONTOUR,
     };
-    let pos = |[x, y]: [u32; 2]| view.screen_from_image(canvas, Pos2::new(x as f32, y as f32));
+    let pos = |[x, y]: [u32; 2]| scene.screen(Pos2::new(x as f32, y as f32));
     let rect = Rect::from_two_pos(pos(edge.from), pos(edge.to)).expand2(Vec2::splat(width / 2.0));
-    if rect.intersects(canvas) {
+    if rect.intersects(scene.canvas) {
         mesh.add_colored_rect(rect, color);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn map() -> LabelMap {
-        // A 3×2 block of segment 7 at (1, 1) in a 6×4 map.
-        let mut ids = vec![0u16; 24];
-        for y in 1..3 {
-            for x in 1..4 {
-                ids[y * 6 + x] = 7;
-            }
-        }
-        LabelMap::from_ids(6, 4, &ids)
-    }
-
-    #[test]
-    fn a_block_has_four_edges() {
-        let edges = edges(&map(), 0, 0);
-        let mut pieces: Vec<_> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
-        pieces.sort_unstable();
-        assert_eq!(
-            pieces,
-            [
-                ([1, 1], [1, 3]),
-                ([1, 1], [4, 1]),
-                ([1, 3], [4, 3]),
-                ([4, 1], [4, 3])
-            ]
-        );
-    }
-
-    #[test]
-    fn fill_and_contour_are_where_the_segment_is() {
-        let fill = Color32::from_gray(50);
-        let edge = Color32::from_gray(200);
-        let mut colors = vec![[Color32::TRANSPARENT; 2]; 8];
-        colors[7] = [fill, edge];
-        let style = LabelStyle {
-            colors,
-            selected: vec![],
-            fingerprint: 0,
-            contours: true,
-        };
-        let key = Key {
-            level: 0,
-            tx: 0,
-            ty: 0,
-        };
-        let image = draw(&map(), &style, key, true);
-        assert_eq!(image.size, [6, 4]);
-        assert_eq!(image.pixels[0], Color32::TRANSPARENT);
-        assert_eq!(image.pixels[6 + 1], edge);
-        let plain = draw(&map(), &style, key, false);
-        assert_eq!(plain.pixels[6 + 1], fill);
-    }
-}
+mod tests;

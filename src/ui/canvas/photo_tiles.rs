@@ -8,6 +8,7 @@ use egui::{
     Color32, ColorImage, Context, Painter, Pos2, Rect, TextureHandle, TextureOptions, Vec2,
 };
 
+use super::scene::{Scene, square};
 use super::view::View;
 use crate::photo::{Level, Photo};
 use crate::ui::theme;
@@ -54,91 +55,63 @@ impl PhotoTiles {
             self.photo = Some(photo.clone());
         }
         self.frame += 1;
+        let scene = Scene {
+            painter,
+            canvas,
+            view,
+        };
         let levels = photo.levels().len();
         let wanted = level_for(view.scale(), levels);
         let crisp = wanted == 0 && view.scale() >= theme::canvas::CRISP_FROM;
-        let mut budget = UPLOADS_PER_FRAME;
         // The coarsest level is one tile or a few: it is there before anything else,
         // and under whatever is still to come.
-        let base = levels - 1;
-        let all_there = self.all_loaded(canvas, view, photo, wanted, crisp);
+        let all_there = keys(&scene, photo, wanted, crisp).all(|key| self.tiles.contains_key(&key));
         if !all_there {
             self.paint_level(
-                painter,
-                canvas,
-                view,
+                &scene,
                 photo,
-                base,
-                false,
-                &mut usize::MAX.clone(),
+                keys(&scene, photo, levels - 1, false),
+                usize::MAX,
             );
         }
-        let complete = self.paint_level(painter, canvas, view, photo, wanted, crisp, &mut budget);
-        if !complete {
+        let wanted = keys(&scene, photo, wanted, crisp);
+        if !self.paint_level(&scene, photo, wanted, UPLOADS_PER_FRAME) {
             painter.ctx().request_repaint();
         }
         self.evict();
     }
 
-    fn all_loaded(
-        &self,
-        canvas: Rect,
-        view: &View,
-        photo: &Photo,
-        level: usize,
-        crisp: bool,
-    ) -> bool {
-        visible_tiles(canvas, view, photo, level).all(|(tx, ty)| {
-            self.tiles.contains_key(&Key {
-                level,
-                tx,
-                ty,
-                crisp,
-            })
-        })
-    }
-
-    /// Returns whether every visible tile of the level was painted.
-    #[allow(clippy::too_many_arguments)]
+    /// Returns whether every one of the tiles was painted; at most `budget` are
+    /// uploaded.
     fn paint_level(
         &mut self,
-        painter: &Painter,
-        canvas: Rect,
-        view: &View,
+        scene: &Scene<'_>,
         photo: &Photo,
-        level: usize,
-        crisp: bool,
-        budget: &mut usize,
+        keys: impl Iterator<Item = Key>,
+        mut budget: usize,
     ) -> bool {
-        let Some(pixels) = photo.level(level) else {
-            return true;
-        };
         let mut complete = true;
-        for (tx, ty) in visible_tiles(canvas, view, photo, level) {
-            let key = Key {
-                level,
-                tx,
-                ty,
-                crisp,
+        for key in keys {
+            let Some(level) = photo.level(key.level) else {
+                continue;
             };
             if !self.tiles.contains_key(&key) {
-                if *budget == 0 {
+                if budget == 0 {
                     complete = false;
                     continue;
                 }
-                *budget -= 1;
-                let texture = upload(painter.ctx(), pixels, key);
-                self.tiles.insert(
-                    key,
-                    Tile {
-                        texture,
-                        used: self.frame,
-                    },
-                );
+                budget -= 1;
+                let texture = upload(scene.painter.ctx(), level, key);
+                let used = self.frame;
+                self.tiles.insert(key, Tile { texture, used });
             }
             if let Some(tile) = self.tiles.get_mut(&key) {
                 tile.used = self.frame;
-                paint_tile(painter, canvas, view, photo, pixels, key, &tile.texture);
+                let size = tile.texture.size_vec2();
+                let (rect, uv) = placed(key, [photo.width(), photo.height()], size);
+                let rect = scene.screen_rect(rect);
+                let painter = scene.painter;
+                painter.image(tile.texture.id(), rect, uv, Color32::WHITE);
             }
         }
         complete
@@ -158,36 +131,20 @@ pub fn level_for(scale: f32, levels: usize) -> usize {
     level.min(levels.saturating_sub(1))
 }
 
-/// How many photo pixels a pixel of the level spans; levels of odd sizes are
-/// not exact halves.
-fn span(photo: &Photo, level: &Level) -> Vec2 {
-    Vec2::new(
-        photo.width() as f32 / level.width as f32,
-        photo.height() as f32 / level.height as f32,
-    )
-}
-
-fn visible_tiles(
-    canvas: Rect,
-    view: &View,
+/// The tiles of a level that are on screen.
+fn keys(
+    scene: &Scene<'_>,
     photo: &Photo,
     level: usize,
-) -> impl Iterator<Item = (u32, u32)> + use<> {
-    let (mut xs, mut ys) = (0..0, 0..0);
-    if let Some(pixels) = photo.level(level) {
-        let visible = view.visible(canvas);
-        let span = span(photo, pixels);
-        let range = |min: f32, max: f32, span: f32, count: u32| {
-            let first = (min / span).floor().max(0.0) as u32 / SIDE;
-            let last = ((max / span).ceil().max(0.0) as u32)
-                .min(count)
-                .div_ceil(SIDE);
-            first..last
-        };
-        xs = range(visible.min.x, visible.max.x, span.x, pixels.width);
-        ys = range(visible.min.y, visible.max.y, span.y, pixels.height);
-    }
-    ys.flat_map(move |ty| xs.clone().map(move |tx| (tx, ty)))
+    crisp: bool,
+) -> impl Iterator<Item = Key> + use<> {
+    let size = [photo.width(), photo.height()];
+    scene.squares(SIDE << level, size).map(move |(tx, ty)| Key {
+        level,
+        tx,
+        ty,
+        crisp,
+    })
 }
 
 /// The tile's pixel range in its level, without the apron.
@@ -230,26 +187,16 @@ fn upload(ctx: &Context, level: &Level, key: Key) -> TextureHandle {
     ctx.load_texture("photo tile", image, options)
 }
 
-fn paint_tile(
-    painter: &Painter,
-    canvas: Rect,
-    view: &View,
-    photo: &Photo,
-    level: &Level,
-    key: Key,
-    texture: &TextureHandle,
-) {
-    let [x0, y0, x1, y1] = tile_range(level, key);
-    let span = span(photo, level);
-    let corner = |x: u32, y: u32| Pos2::new(x as f32 * span.x, y as f32 * span.y);
-    let rect = view.screen_rect(canvas, Rect::from_min_max(corner(x0, y0), corner(x1, y1)));
-    let size = texture.size_vec2();
-    let apron = APRON as f32;
-    let uv = Rect::from_min_max(
-        Pos2::new(apron / size.x, apron / size.y),
-        Pos2::new(1.0 - apron / size.x, 1.0 - apron / size.y),
-    );
-    painter.image(texture.id(), rect, uv, Color32::WHITE);
+/// Where in a photo of size `photo` a tile lies, and which part of its texture of
+/// size `texture` belongs there: pixel `x` of level `n` covers the columns
+/// `x << n .. (x + 1) << n`, so the last one may reach beyond the photo.
+fn placed(key: Key, photo: [u32; 2], texture: Vec2) -> (Rect, Rect) {
+    let rect = square(key.tx, key.ty, SIDE << key.level, photo);
+    let pixels = rect.size() / (1u32 << key.level) as f32;
+    let apron = Pos2::new(APRON as f32, APRON as f32);
+    let part = Rect::from_min_size(apron, pixels);
+    let share = |at: Pos2| (at.to_vec2() / texture).to_pos2();
+    (rect, Rect::from_min_max(share(part.min), share(part.max)))
 }
 
 #[cfg(test)]
@@ -263,5 +210,28 @@ mod tests {
         assert_eq!(level_for(0.5, 5), 1);
         assert_eq!(level_for(0.3, 5), 1);
         assert_eq!(level_for(0.01, 5), 4);
+    }
+
+    #[test]
+    fn pixels_of_a_level_lie_over_the_pixels_they_are_made_of() {
+        // 1001 pixels wide: level 1 has 501 columns, level 2 has 251.
+        for (level, tx, columns) in [(0, 1, 489.0), (1, 0, 501.0), (2, 0, 251.0)] {
+            let key = Key {
+                level,
+                tx,
+                ty: 0,
+                crisp: false,
+            };
+            let apron = 2.0 * APRON as f32;
+            let texture = Vec2::new(columns + apron, 100.0);
+            let (rect, uv) = placed(key, [1001, 300], texture);
+            assert_eq!(rect.max.x, 1001.0);
+            // A column of the texture is as wide as the pixels it stands for.
+            let column = rect.width() / (uv.width() * texture.x);
+            assert!((column - (1u32 << level) as f32).abs() < 1e-3, "{column}");
+            assert!((uv.min.x * texture.x - APRON as f32).abs() < 1e-3);
+            // Nothing of the apron is shown.
+            assert!(uv.max.x * texture.x <= columns + APRON as f32 + 1e-3);
+        }
     }
 }

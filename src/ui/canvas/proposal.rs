@@ -1,10 +1,9 @@
 //! What the model offers, drawn so that nobody takes it for a label: accent
 //! fill, and a contour that moves.
 
-use egui::{
-    Color32, ColorImage, Painter, Pos2, Rect, Shape, Stroke, TextureHandle, TextureOptions,
-};
+use egui::{Color32, ColorImage, Painter, Pos2, Rect, Stroke, TextureHandle, TextureOptions};
 
+use super::scene::{Dashes, Scene};
 use super::view::View;
 use crate::label::{Mask, contours};
 use crate::ui::theme::{self, Colors};
@@ -64,49 +63,29 @@ impl MaskPicture {
 
     /// Paint the moving contour alone.
     pub fn paint_ants(&self, painter: &Painter, canvas: Rect, view: &View, colors: &Colors) {
+        let scene = Scene {
+            painter,
+            canvas,
+            view,
+        };
         let time = painter.ctx().input(|input| input.time);
-        let period = f64::from(2.0 * theme::canvas::ANT);
-        let offset = (time * theme::canvas::ANTS_PER_SECOND * period) % period;
+        let period = 2.0 * theme::canvas::ANT;
+        let pattern = Dashes {
+            dash: theme::canvas::ANT,
+            period,
+            moved: (time * theme::canvas::ANTS_PER_SECOND).fract() as f32 * period,
+        };
         let under = Stroke::new(theme::canvas::CONTOUR_SELECTED, theme::canvas::INK);
         let ants = Stroke::new(theme::canvas::CONTOUR, colors.accent);
         for outline in &self.outlines {
-            let line = on_screen(outline, canvas, view);
-            if line.len() < 2 {
-                continue;
+            for run in scene.runs(outline.iter().copied()) {
+                painter.add(run.line(under));
+                painter.extend(run.dashes(pattern, ants));
             }
-            painter.add(Shape::line(line.clone(), under));
-            let gap = theme::canvas::ANT;
-            painter.extend(Shape::dashed_line_with_offset(
-                &line,
-                ants,
-                &[theme::canvas::ANT],
-                &[gap],
-                // Marching forwards, and never negative.
-                (period - offset) as f32,
-            ));
         }
         painter
             .ctx()
             .request_repaint_after(std::time::Duration::from_millis(80));
-    }
-}
-
-/// The closed outline in screen points, without points closer than a pixel, and
-/// nothing for outlines that are off screen.
-fn on_screen(outline: &[Pos2], canvas: Rect, view: &View) -> Vec<Pos2> {
-    let mut line: Vec<Pos2> = Vec::with_capacity(outline.len() + 1);
-    let mut bounds = Rect::NOTHING;
-    for &at in outline.iter().chain(outline.first()) {
-        let at = view.screen_from_image(canvas, at);
-        bounds.extend_with(at);
-        if line.last().is_none_or(|last| last.distance_sq(at) > 0.8) {
-            line.push(at);
-        }
-    }
-    if bounds.intersects(canvas) {
-        line
-    } else {
-        Vec::new()
     }
 }
 

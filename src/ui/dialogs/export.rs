@@ -28,6 +28,8 @@ struct ExportDraft {
     /// The file; its text may not be all of it, for names that are not Unicode.
     path: PathBuf,
     text: String,
+    /// Whether there is such a file: looked up when the path changes.
+    exists: bool,
     /// The user has changed the path: it no longer follows the kind.
     own_path: bool,
     no_file_dialog: bool,
@@ -38,7 +40,7 @@ impl ExportDialog {
     pub fn set_path(&mut self, path: PathBuf) {
         if let Some(draft) = &mut self.draft {
             draft.text = path.display().to_string();
-            draft.path = path;
+            draft.set_path(path);
             draft.own_path = true;
         }
     }
@@ -76,13 +78,16 @@ impl ExportDialog {
         draft.kinds(ui, open);
         ui.add_space(space::XS);
         ui.label(dim(ui, "File"));
+        let mut entered = false;
         ui.horizontal(|ui| {
             let width = ui.available_width() - 90.0;
             let field = TextEdit::singleline(&mut draft.text).desired_width(width);
-            if ui.add(field).accessible_name("Export file").changed() {
-                draft.path = PathBuf::from(draft.text.trim());
+            let field = ui.add(field).accessible_name("Export file");
+            if field.changed() {
+                draft.set_path(PathBuf::from(draft.text.trim()));
                 draft.own_path = true;
             }
+            entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let browse = ui.add_enabled(!files.is_open(), Button::new("Browse…"));
             if browse.clicked() {
                 let start = Some(draft.path.clone());
@@ -96,12 +101,13 @@ impl ExportDialog {
             ));
         }
         let path = draft.path.clone();
-        if path.exists() {
+        if draft.exists {
             let text = "This file exists and will be replaced.";
             ui.label(RichText::new(text).color(theme::colors(ui.ctx()).warning));
         }
         let ready = path.file_name().is_some();
-        let enter = ui.input(|input| input.key_pressed(Key::Enter));
+        let focused = ui.memory(|memory| memory.focused()).is_some();
+        let enter = entered || (!focused && pressed_once(ui, Key::Enter));
         let kind = draft.kind();
         buttons(ui, |ui| {
             let go = primary_button(ui, "Export", ready).clicked() || (enter && ready);
@@ -123,6 +129,7 @@ impl ExportDraft {
             class,
             path: PathBuf::new(),
             text: String::new(),
+            exists: false,
             own_path: false,
             no_file_dialog: false,
         };
@@ -187,7 +194,21 @@ impl ExportDraft {
     /// A file beside the photo whose name says what is in it.
     fn propose(&mut self, open: &OpenDocument) {
         let name = self.kind().file_name(&open.path, open.document().classes());
-        self.path = open.path.with_file_name(name);
+        self.set_path(open.path.with_file_name(name));
         self.text = self.path.display().to_string();
     }
+
+    fn set_path(&mut self, path: PathBuf) {
+        self.exists = path.exists();
+        self.path = path;
+    }
+}
+
+/// Whether `key` went down in this frame; being held does not count.
+fn pressed_once(ui: &Ui, key: Key) -> bool {
+    ui.input(|input| {
+        input.events.iter().any(|event| {
+            matches!(event, egui::Event::Key { key: down, pressed: true, repeat: false, .. } if *down == key)
+        })
+    })
 }

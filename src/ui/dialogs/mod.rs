@@ -91,7 +91,10 @@ impl Dialogs {
             Dialog::DeleteClass(id) => self.delete_class(ui, app, *id, out),
             Dialog::Keys => key_sheet::show(ui),
             Dialog::Palette(query) => self.palette.show(ui, app, query, fresh, out),
-            Dialog::Messages => messages(ui, app),
+            Dialog::Messages => {
+                app.notices.mark_seen();
+                messages(ui, app);
+            }
             Dialog::Settings => settings::show(ui, app, out),
             Dialog::About => about(ui),
         }

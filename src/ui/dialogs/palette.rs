@@ -34,7 +34,7 @@ impl Palette {
             self.chosen = 0;
         }
         let found: Vec<_> = keys::actions()
-            .into_iter()
+            .iter()
             .filter(|action| matches(action.name, query))
             .collect();
         let (up, down, enter) = ui.input(|input| {
