@@ -569,7 +569,7 @@ fn exports_are_chosen_in_a_dialog() {
             .history()
             .any(|notice| notice.text.starts_with("Exported"))
     });
-    let file = bench.folder.path().join("leaf_instances.png");
+    let file = bench.folder.path().join("exports/leaf_instances.png");
     let map = image::open(&file).unwrap().into_luma16();
     assert_eq!(map.get_pixel(60, 40).0, [1]);
 }

@@ -85,11 +85,8 @@ impl FileDialogs {
 fn ask(purpose: PathPurpose, start: Option<PathBuf>) -> Option<PathBuf> {
     let mut dialog = rfd::FileDialog::new();
     if let Some(start) = &start {
-        let folder = if start.is_dir() {
-            Some(start.as_path())
-        } else {
-            start.parent()
-        };
+        // The export folder need not exist yet: the nearest one that does will do.
+        let folder = start.ancestors().find(|folder| folder.is_dir());
         if let Some(folder) = folder {
             dialog = dialog.set_directory(folder);
         }

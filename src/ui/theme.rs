@@ -266,16 +266,18 @@ fn visuals(theme: Theme, colors: Colors) -> Visuals {
     visuals.slider_trailing_fill = true;
 
     let widgets = &mut visuals.widgets;
-    for (state, fill, text) in [
-        (&mut widgets.noninteractive, colors.panel, colors.text),
-        (&mut widgets.inactive, colors.raised, colors.text),
-        (&mut widgets.hovered, colors.hover, colors.text),
-        (&mut widgets.active, colors.line, colors.text),
-        (&mut widgets.open, colors.hover, colors.text),
+    // Check boxes and slider rails are filled one step stronger than buttons: an
+    // empty box has to show on a panel.
+    for (state, fill, strong) in [
+        (&mut widgets.noninteractive, colors.panel, colors.panel),
+        (&mut widgets.inactive, colors.raised, colors.line),
+        (&mut widgets.hovered, colors.hover, colors.line),
+        (&mut widgets.active, colors.line, colors.line),
+        (&mut widgets.open, colors.hover, colors.line),
     ] {
-        state.bg_fill = fill;
+        state.bg_fill = strong;
         state.weak_bg_fill = fill;
-        state.fg_stroke = Stroke::new(1.0, text);
+        state.fg_stroke = Stroke::new(1.0, colors.text);
         state.bg_stroke = Stroke::NONE;
         state.corner_radius = corner;
         state.expansion = 0.0;

@@ -145,7 +145,14 @@ pub fn pixel_grid(painter: &Painter, canvas: Rect, view: &View, photo: Vec2) {
 }
 
 /// Where the view is in the photo, when the photo is larger than the view.
-pub fn mini_map(painter: &Painter, canvas: Rect, view: &View, photo: Vec2, colors: &Colors) {
+pub fn mini_map(
+    painter: &Painter,
+    canvas: Rect,
+    view: &View,
+    photo: Vec2,
+    picture: Option<egui::TextureId>,
+    colors: &Colors,
+) {
     let whole = Rect::from_min_size(Pos2::ZERO, photo);
     let visible = view.visible(canvas).intersect(whole);
     if !visible.is_positive() || visible.area() > whole.area() * 0.85 {
@@ -159,7 +166,11 @@ pub fn mini_map(painter: &Painter, canvas: Rect, view: &View, photo: Vec2, color
         canvas.left_bottom() + Vec2::new(space::M, -space::M - extent.y),
         extent,
     );
-    painter.rect_filled(map, 2.0, theme::with_alpha(look::INK, 0.55));
+    painter.rect_filled(map.expand(1.0), 2.0, look::INK);
+    if let Some(picture) = picture {
+        let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
+        painter.image(picture, map, uv, theme::with_alpha(Color32::WHITE, 0.75));
+    }
     painter.rect_stroke(map, 2.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
     let place = |at: Pos2| map.min + (at.to_vec2() / photo) * extent;
     let part = Rect::from_min_max(place(visible.min), place(visible.max));

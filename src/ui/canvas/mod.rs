@@ -196,7 +196,8 @@ impl Canvas {
             self.paint_offers(painter, canvas, app, open, colors);
             self.paint_prompt(painter, canvas, open, colors);
         }
-        marks::mini_map(painter, canvas, &self.view, photo, colors);
+        let small = self.photo.small(painter.ctx());
+        marks::mini_map(painter, canvas, &self.view, photo, small, colors);
     }
 
     fn paint_labels(

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use egui::{
-    Color32, ColorImage, Context, Painter, Pos2, Rect, TextureHandle, TextureOptions, Vec2,
+    Color32, ColorImage, Context, Painter, Pos2, Rect, TextureHandle, TextureId, TextureOptions,
+    Vec2,
 };
 
 use super::scene::{Scene, square};
@@ -41,9 +42,22 @@ pub struct PhotoTiles {
     photo: Option<Arc<Photo>>,
     tiles: HashMap<Key, Tile>,
     frame: u64,
+    /// The coarsest level.
+    small: Option<TextureHandle>,
 }
 
 impl PhotoTiles {
+    /// The whole photo as one small texture, for the mini-map.
+    pub fn small(&mut self, ctx: &Context) -> Option<TextureId> {
+        if self.small.is_none() {
+            let level = self.photo.as_ref()?.levels().last()?;
+            let size = [level.width as usize, level.height as usize];
+            let image = ColorImage::from_rgb(size, &level.rgb);
+            self.small = Some(ctx.load_texture("small photo", image, TextureOptions::LINEAR));
+        }
+        self.small.as_ref().map(|texture| texture.id())
+    }
+
     /// Paint the visible part of `photo`.
     pub fn paint(&mut self, painter: &Painter, canvas: Rect, view: &View, photo: &Arc<Photo>) {
         if !self
@@ -52,6 +66,7 @@ impl PhotoTiles {
             .is_some_and(|known| Arc::ptr_eq(known, photo))
         {
             self.tiles.clear();
+            self.small = None;
             self.photo = Some(photo.clone());
         }
         self.frame += 1;

@@ -191,10 +191,12 @@ impl ExportDraft {
         }
     }
 
-    /// A file beside the photo whose name says what is in it.
+    /// A file in the photo's export folder whose name says what is in it.
     fn propose(&mut self, open: &OpenDocument) {
-        let name = self.kind().file_name(&open.path, open.document().classes());
-        self.set_path(open.path.with_file_name(name));
+        self.set_path(
+            self.kind()
+                .proposed_path(&open.path, open.document().classes()),
+        );
         self.text = self.path.display().to_string();
     }
 
