@@ -74,6 +74,8 @@
 //! `ui::keys`. A model family: a folder in [`models`] and a line in its registry.
 //! A format: a file in [`formats`]. A subcommand: a file in [`cli`].
 
+#![warn(missing_docs)]
+
 pub mod app;
 pub mod cli;
 pub mod dataset;
