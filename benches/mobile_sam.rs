@@ -22,7 +22,7 @@ fn model() -> &'static MobileSam {
 }
 
 fn photo() -> (Vec<u8>, u32, u32) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mobile_sam/coffee.png");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/samples/coffee.png");
     let rgb = image::open(path).unwrap().to_rgb8();
     let (width, height) = rgb.dimensions();
     (rgb.into_raw(), width, height)

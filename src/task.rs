@@ -71,10 +71,9 @@ impl<'a> Task<'a> {
         self.cancel
     }
 
-    /// A handle whose fractions 0..=1 are mapped to `from..=to` of this one,
-    /// used as `task.part(|inner| …)` would be awkward with borrows: the caller
-    /// passes the closure that receives the mapped fraction.
-    pub fn map<'b>(&self, report: &'b (dyn Fn(f32) + Sync)) -> Task<'b>
+    /// A handle with the same cancel flag that reports to `report` instead: for a
+    /// part of the work, whose fractions the caller maps to those of the whole.
+    pub fn reporting_to<'b>(&self, report: &'b (dyn Fn(f32) + Sync)) -> Task<'b>
     where
         'a: 'b,
     {

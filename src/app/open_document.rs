@@ -85,11 +85,6 @@ impl OpenDocument {
         self.history.is_dirty()
     }
 
-    /// Whether a save is on its way.
-    pub fn is_saving(&self) -> bool {
-        self.saving.is_some()
-    }
-
     /// Whether the save that is on its way has the document as it is now.
     pub(super) fn is_being_saved(&self) -> bool {
         let revision = self.document().revision();

@@ -35,6 +35,7 @@ pub fn actions() -> &'static [Action] {
     &ACTIONS
 }
 
+#[rustfmt::skip] // a table: one line each
 fn all_actions() -> Vec<Action> {
     let mut actions = Vec::new();
     let mut group = "";
@@ -50,81 +51,21 @@ fn all_actions() -> Vec<Action> {
             command,
         });
     };
-    add(
-        "File",
-        "Open photo…",
-        key(CTRL, Key::O),
-        None,
-        Command::AskForPhoto,
-    );
-    add(
-        "",
-        "Open folder…",
-        key(CTRL.plus(SHIFT), Key::O),
-        None,
-        Command::AskForFolder,
-    );
-    add(
-        "",
-        "Open a typed path…",
-        key(CTRL, Key::L),
-        None,
-        Command::Show(Dialog::Path(PathPurpose::Photo, String::new())),
-    );
+    add("File", "Open photo…", key(CTRL, Key::O), None, Command::AskForPhoto);
+    add("", "Open folder…", key(CTRL.plus(SHIFT), Key::O), None, Command::AskForFolder);
+    add("", "Open a typed path…", key(CTRL, Key::L), None, Command::Show(Dialog::Path(PathPurpose::Photo, String::new())));
     add("", "Open the sample photo", None, None, Command::OpenSample);
     add("", "Save labels", key(CTRL, Key::S), None, Command::Save);
-    add(
-        "",
-        "Export…",
-        key(CTRL, Key::E),
-        None,
-        Command::AskForExport,
-    );
-    add(
-        "",
-        "Next photo",
-        key(NONE, Key::ArrowRight),
-        None,
-        Command::NextPhoto,
-    );
-    add(
-        "",
-        "Previous photo",
-        key(NONE, Key::ArrowLeft),
-        None,
-        Command::PreviousPhoto,
-    );
-    add(
-        "",
-        "Settings",
-        key(CTRL, Key::Comma),
-        None,
-        Command::Show(Dialog::Settings),
-    );
+    add("", "Export…", key(CTRL, Key::E), None, Command::AskForExport);
+    add("", "Next photo", key(NONE, Key::ArrowRight), None, Command::NextPhoto);
+    add("", "Previous photo", key(NONE, Key::ArrowLeft), None, Command::PreviousPhoto);
+    add("", "Settings", key(CTRL, Key::Comma), None, Command::Show(Dialog::Settings));
     add("", "Quit", key(CTRL, Key::Q), None, Command::Quit);
 
     add("Edit", "Undo", key(CTRL, Key::Z), None, Command::Undo);
-    add(
-        "",
-        "Redo",
-        key(CTRL.plus(SHIFT), Key::Z),
-        key(CTRL, Key::Y),
-        Command::Redo,
-    );
-    add(
-        "",
-        "Delete selected",
-        key(NONE, Key::Delete),
-        key(NONE, Key::Backspace),
-        Command::DeleteSelected,
-    );
-    add(
-        "",
-        "Merge selected",
-        key(CTRL, Key::M),
-        None,
-        Command::MergeSelected,
-    );
+    add("", "Redo", key(CTRL.plus(SHIFT), Key::Z), key(CTRL, Key::Y), Command::Redo);
+    add("", "Delete selected", key(NONE, Key::Delete), key(NONE, Key::Backspace), Command::DeleteSelected);
+    add("", "Merge selected", key(CTRL, Key::M), None, Command::MergeSelected);
 
     for tool in Tool::ALL {
         let letter = match tool {
@@ -135,139 +76,31 @@ fn all_actions() -> Vec<Action> {
             Tool::Eraser => Key::E,
         };
         let heading = if tool == Tool::Select { "Tools" } else { "" };
-        add(
-            heading,
-            tool.name(),
-            key(NONE, letter),
-            None,
-            Command::Take(tool),
-        );
+        add(heading, tool.name(), key(NONE, letter), None, Command::Take(tool));
     }
-    add(
-        "",
-        "Smaller brush",
-        key(NONE, Key::OpenBracket),
-        None,
-        Command::ResizeBrush(-1.0),
-    );
-    add(
-        "",
-        "Larger brush",
-        key(NONE, Key::CloseBracket),
-        None,
-        Command::ResizeBrush(1.0),
-    );
+    add("", "Smaller brush", key(NONE, Key::OpenBracket), None, Command::ResizeBrush(-1.0));
+    add("", "Larger brush", key(NONE, Key::CloseBracket), None, Command::ResizeBrush(1.0));
 
-    add(
-        "Model",
-        "Accept proposal",
-        key(NONE, Key::Enter),
-        None,
-        Command::Accept,
-    );
-    add(
-        "",
-        "Drop proposal, deselect",
-        key(NONE, Key::Escape),
-        None,
-        Command::Drop,
-    );
-    add(
-        "",
-        "Next mask",
-        key(NONE, Key::Tab),
-        None,
-        Command::NextCandidate,
-    );
-    add(
-        "",
-        "Previous mask",
-        key(SHIFT, Key::Tab),
-        None,
-        Command::PreviousCandidate,
-    );
-    add(
-        "",
-        "Segment everything",
-        key(CTRL.plus(SHIFT), Key::E),
-        None,
-        Command::SegmentEverything,
-    );
-    add(
-        "",
-        "Stop the model",
-        key(CTRL, Key::Period),
-        None,
-        Command::StopModel,
-    );
+    add("Model", "Accept proposal", key(NONE, Key::Enter), None, Command::Accept);
+    add("", "Drop proposal, deselect", key(NONE, Key::Escape), None, Command::Drop);
+    add("", "Next mask", key(NONE, Key::Tab), None, Command::NextCandidate);
+    add("", "Previous mask", key(SHIFT, Key::Tab), None, Command::PreviousCandidate);
+    add("", "Segment everything", key(CTRL.plus(SHIFT), Key::E), None, Command::SegmentEverything);
+    add("", "Stop the model", key(CTRL, Key::Period), None, Command::StopModel);
 
-    add(
-        "View",
-        "Fit photo",
-        key(NONE, Key::Num0),
-        None,
-        Command::Fit,
-    );
-    add(
-        "",
-        "Actual size",
-        key(SHIFT, Key::Num0),
-        None,
-        Command::ActualSize,
-    );
-    add(
-        "",
-        "Zoom in",
-        key(NONE, Key::Plus),
-        key(NONE, Key::Equals),
-        Command::ZoomIn,
-    );
-    add(
-        "",
-        "Zoom out",
-        key(NONE, Key::Minus),
-        None,
-        Command::ZoomOut,
-    );
-    add(
-        "",
-        "Zoom to segment",
-        key(NONE, Key::Z),
-        None,
-        Command::ZoomToSegment,
-    );
+    add("View", "Fit photo", key(NONE, Key::Num0), None, Command::Fit);
+    add("", "Actual size", key(SHIFT, Key::Num0), None, Command::ActualSize);
+    add("", "Zoom in", key(NONE, Key::Plus), key(NONE, Key::Equals), Command::ZoomIn);
+    add("", "Zoom out", key(NONE, Key::Minus), None, Command::ZoomOut);
+    add("", "Zoom to segment", key(NONE, Key::Z), None, Command::ZoomToSegment);
     add("", "Panels", key(CTRL, Key::B), None, Command::TogglePanel);
-    add(
-        "",
-        "Photo strip",
-        key(CTRL.plus(SHIFT), Key::B),
-        None,
-        Command::ToggleFilmstrip,
-    );
+    add("", "Photo strip", key(CTRL.plus(SHIFT), Key::B), None, Command::ToggleFilmstrip);
 
-    add(
-        "Help",
-        "All keys",
-        key(NONE, Key::F1),
-        None,
-        Command::Show(Dialog::Keys),
-    );
-    add(
-        "",
-        "Find a command",
-        key(CTRL, Key::K),
-        None,
-        Command::Show(Dialog::Palette(String::new())),
-    );
+    add("Help", "All keys", key(NONE, Key::F1), None, Command::Show(Dialog::Keys));
+    add("", "Find a command", key(CTRL, Key::K), None, Command::Show(Dialog::Palette(String::new())));
     add("", "Messages", None, None, Command::Show(Dialog::Messages));
     add("", "First steps", None, None, Command::ShowFirstSteps);
-    add(
-        "",
-        "About PatchLens",
-        None,
-        None,
-        Command::Show(Dialog::About),
-    );
+    add("", "About PatchLens", None, None, Command::Show(Dialog::About));
     actions
 }
 

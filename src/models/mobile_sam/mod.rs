@@ -184,7 +184,9 @@ impl MobileSam {
             |fraction: f32| task.progress(PREPROCESSING + fraction * (1.0 - PREPROCESSING));
         let mut records = Vec::new();
         let sink = capture.is_on().then_some(&mut records);
-        let embedding = self.encoder.forward(&pixels, sink, task.map(&report))?;
+        let embedding = self
+            .encoder
+            .forward(&pixels, sink, task.reporting_to(&report))?;
         let image = self.prompts.without_mask(&Values::of(&embedding)?);
         let projected = self.decoder.project(&image);
         Ok(Encoding(Arc::new(Inner {
