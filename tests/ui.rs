@@ -628,8 +628,9 @@ fn discarded_work_is_back_when_the_other_photo_does_not_open() {
     let (mut bench, _) = Bench::open();
     bench.key(Modifiers::NONE, Key::B);
     bench.drag(&[[20.0, 20.0], [30.0, 20.0]]);
-    let missing = bench.folder.path().join("missing.png");
-    bench.ask(Command::Open(missing));
+    let text = bench.folder.path().join("text.png");
+    std::fs::write(&text, "no picture").unwrap();
+    bench.ask(Command::Open(text));
     bench.harness.run_steps(3);
     bench.press("Discard");
     bench.until("the failure is shown", |window| {
@@ -637,7 +638,7 @@ fn discarded_work_is_back_when_the_other_photo_does_not_open() {
             .app
             .notices
             .history()
-            .any(|notice| notice.text.contains("missing.png"))
+            .any(|notice| notice.text.contains("text.png"))
     });
     assert!(bench.doc().is_dirty());
     assert_eq!(bench.doc().document().segments().len(), 1);
@@ -728,6 +729,32 @@ fn unsaved_work_comes_back_after_a_crash() {
     again.until("the photo is open", |window| window.app.open.is_some());
     assert_eq!(again.doc().document().segments()[0].area, area);
     assert!(again.doc().is_dirty());
+}
+
+#[test]
+fn a_click_that_closes_a_menu_does_nothing_else() {
+    let (mut bench, _) = Bench::open();
+    bench.key(Modifiers::NONE, Key::B);
+    bench.press("Menu");
+    bench.click(60.0, 40.0, PointerButton::Primary, Modifiers::NONE);
+    bench.harness.run_steps(3);
+    assert!(bench.doc().document().segments().is_empty());
+    bench.drag(&[[60.0, 40.0], [70.0, 40.0]]);
+    assert_eq!(bench.doc().document().segments().len(), 1);
+}
+
+#[test]
+fn a_missing_photo_is_reported_without_a_question_about_unsaved_work() {
+    let (mut bench, _) = Bench::open();
+    bench.key(Modifiers::NONE, Key::B);
+    bench.drag(&[[20.0, 20.0], [30.0, 20.0]]);
+    bench.ask(Command::Open(bench.folder.path().join("nothing.png")));
+    bench.until("the failure is shown", |window| {
+        let mut said = window.app.notices.history();
+        said.any(|notice| notice.text.contains("nothing.png"))
+    });
+    assert!(!bench.harness.state().app.asks_about_unsaved());
+    assert!(bench.doc().is_dirty());
 }
 
 #[test]

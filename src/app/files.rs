@@ -25,7 +25,8 @@ impl App {
         let on_its_way = open.is_some_and(|open| open.is_being_saved());
         // A folder leaves the photo that is open alone until it has been listed.
         let leaves = match &then {
-            Then::Open(path) => !path.is_dir(),
+            // What is not there cannot open: it will be said, and nothing is left.
+            Then::Open(path) => path.is_file(),
             Then::Quit => true,
         };
         if !dirty || !leaves {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 pub use command::{Command, Dialog, PathPurpose, Then, UnsavedAnswer};
 pub use folder::Folder;
 pub use notices::{Notice, Notices, Severity};
-pub use open_document::{Offer, OpenDocument, Prompting};
+pub use open_document::{Offer, Offered, OpenDocument, Prompting};
 pub use settings::{Settings, ThemeChoice};
 pub use tool::Tool;
 

@@ -130,7 +130,7 @@ pub struct Prompting {
     /// The masks on offer for the prompt.
     pub offer: Option<Offer>,
     /// The masks on offer for the whole photo.
-    pub everything: Option<Vec<(Mask, f32)>>,
+    pub everything: Option<Vec<Offered>>,
 }
 
 impl Prompting {
@@ -168,6 +168,16 @@ impl Prompting {
             mask: prior,
         }
     }
+}
+
+/// One of the masks on offer for the whole photo.
+pub struct Offered {
+    /// Its pixels.
+    pub mask: Mask,
+    /// The model's own estimate of its quality.
+    pub score: f32,
+    /// Keeps its colour on screen while others are taken.
+    pub number: usize,
 }
 
 /// Candidate masks for one prompt, one of them chosen.

@@ -2,7 +2,7 @@
 //! back, one is accepted or all are dropped.
 
 use super::notices::Severity;
-use super::open_document::Offer;
+use super::open_document::{Offer, Offered};
 use super::{ActivityKind, App};
 use crate::document::{accept, accept_all, unchanged_since};
 use crate::label::Mask;
@@ -129,7 +129,16 @@ impl App {
                 proposals.len()
             ),
         );
-        open.prompting.everything = Some(proposals);
+        let numbered = proposals.into_iter().enumerate();
+        open.prompting.everything = Some(
+            numbered
+                .map(|(number, (mask, score))| Offered {
+                    mask,
+                    score,
+                    number,
+                })
+                .collect(),
+        );
     }
 
     pub(super) fn turn_candidate(&mut self, by: isize) {
@@ -161,7 +170,7 @@ impl App {
         } else if let Some(masks) = &open.prompting.everything {
             let masks: Vec<_> = masks
                 .iter()
-                .map(|(mask, score)| (mask.clone(), Some(*score)))
+                .map(|offered| (offered.mask.clone(), Some(offered.score)))
                 .collect();
             accept_all(open.document(), &masks, class)
                 .map(|edited| ("Accept all proposals", edited))
@@ -189,7 +198,7 @@ impl App {
         }
         self.settings.first_steps_done = true;
         self.first_steps = false;
-        let (mask, score) = masks[index].clone();
+        let (mask, score) = (masks[index].mask.clone(), masks[index].score);
         let result = accept_all(open.history.current(), &[(mask, Some(score))], class)
             .map(|edited| ("Accept proposal", edited));
         if self.finish_edit(result)

@@ -65,7 +65,14 @@ pub fn run(
     let prepared = invocation.threads.map_or(Ok(()), use_threads);
     let outcome = prepared.and_then(|()| {
         match invocation.action {
-            Action::Window { path } => return Ok(open_window(path)),
+            Action::Window { path: Some(path) } if !path.exists() => {
+            let path = path.display();
+            complain(&format!(
+                "{path} is no photo, folder or subcommand: check the name, or see patchlens --help"
+            ));
+            return Ok(ExitCode::from(BAD_USAGE));
+        }
+        Action::Window { path } => return Ok(open_window(path)),
             Action::Help(text) => print(text),
             Action::Version => print(&format!("patchlens {}\n", env!("CARGO_PKG_VERSION"))),
             Action::Segment(args) => segment::run(&args),

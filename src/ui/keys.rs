@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use egui::{Context, Key, KeyboardShortcut, Modifiers};
 
-use crate::app::{App, Command, Dialog, PathPurpose, Tool};
+use crate::app::{App, Command, Dialog, PathPurpose, ThemeChoice, Tool};
 
 /// A command that has a name and mostly a key.
 pub struct Action {
@@ -95,6 +95,10 @@ fn all_actions() -> Vec<Action> {
     add("", "Zoom to segment", key(NONE, Key::Z), None, Command::ZoomToSegment);
     add("", "Panels", key(CTRL, Key::B), None, Command::TogglePanel);
     add("", "Photo strip", key(CTRL.plus(SHIFT), Key::B), None, Command::ToggleFilmstrip);
+
+    add("", "Dark theme", None, None, Command::SetTheme(ThemeChoice::Dark));
+    add("", "Light theme", None, None, Command::SetTheme(ThemeChoice::Light));
+    add("", "Theme as the desktop", None, None, Command::SetTheme(ThemeChoice::System));
 
     add("Help", "All keys", key(NONE, Key::F1), None, Command::Show(Dialog::Keys));
     add("", "Find a command", key(CTRL, Key::K), None, Command::Show(Dialog::Palette(String::new())));

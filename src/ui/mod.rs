@@ -74,11 +74,11 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
     );
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // There is no window to say it in.
+        Err(_) => {
+            // There is no window to say it in, and the cause is always the same.
             let _ = writeln!(
                 std::io::stderr(),
-                "patchlens: the window could not be opened ({error}): a desktop with OpenGL is \
+                "patchlens: the window could not be opened: a desktop with OpenGL is \
                  needed; the subcommands work without one, see patchlens --help"
             );
             ExitCode::FAILURE

@@ -88,6 +88,8 @@ pub mod space {
 /// Sizes of the window's parts in points.
 pub mod size {
     pub const TOP_BAR: f32 = 40.0;
+    /// Room for what stands at the right end of the top bar.
+    pub const TOP_BAR_RIGHT: f32 = 420.0;
     pub const OPTIONS: f32 = 36.0;
     pub const RAIL: f32 = 44.0;
     pub const RAIL_BUTTON: f32 = 34.0;

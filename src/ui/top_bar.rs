@@ -8,14 +8,13 @@ use super::theme::{self, size, space};
 use super::widgets::{command_button, dim, with_key};
 use super::{icons, keys};
 use crate::app::tool::{MAX_RADIUS, MIN_RADIUS};
-use crate::app::{ActivityKind, App, Command, Dialog, ThemeChoice, Tool};
+use crate::app::{ActivityKind, App, Command, Dialog, Tool};
 use crate::label::IGNORE;
 
 /// The bar itself.
 pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         menu(ui, app, out);
-        title(ui, app);
         ui.separator();
         command_button(
             ui,
@@ -40,6 +39,13 @@ pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         command_button(ui, app, out, icons::UNDO, &undo, Command::Undo);
         let redo = redo_name(app);
         command_button(ui, app, out, icons::REDO, &redo, Command::Redo);
+        ui.separator();
+        // Behind the buttons, which stay where they are whatever the name.
+        let room = (ui.available_width() - size::TOP_BAR_RIGHT).max(size::RAIL);
+        ui.scope(|ui| {
+            ui.set_max_width(room);
+            title(ui, app);
+        });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let panels = if app.settings.panel_open {
                 "Hide panels"
@@ -150,9 +156,6 @@ fn menu(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
                 if group == "File" {
                     recent(ui, app, out);
                 }
-                if group == "View" {
-                    themes(ui, app, out);
-                }
             });
         }
     });
@@ -193,26 +196,18 @@ fn recent(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     });
 }
 
-fn themes(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
-    ui.menu_button("Theme", |ui| {
-        for (name, theme) in [
-            ("Dark", ThemeChoice::Dark),
-            ("Light", ThemeChoice::Light),
-            ("As the desktop", ThemeChoice::System),
-        ] {
-            if ui.radio(app.settings.theme == theme, name).clicked() {
-                out.push(Command::SetTheme(theme));
-                ui.close();
-            }
-        }
-    });
-}
+/// Width in points from which the options strip has room for everything.
+const ROOMY: f32 = 780.0;
+/// Length of the opacity slider in a narrow strip.
+const NARROW_SLIDER: f32 = 56.0;
 
 /// The strip with the options of the tool in hand.
 pub fn options(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.label(RichText::new(app.tool.name()).family(theme::semibold()));
         ui.separator();
+        // A narrow strip does without what the panels and the canvas say too.
+        let roomy = ui.available_width() > ROOMY;
         if app.tool.paints() {
             brush(ui, app);
         } else if app.tool.prompts() {
@@ -220,15 +215,19 @@ pub fn options(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
         } else {
             selection(ui, app, out);
         }
-        if app.tool != Tool::Select {
+        if app.tool != Tool::Select && roomy {
             ui.separator();
             class(ui, app);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            opacity(ui, app);
-            // What does not fit beside it is the least needed.
-            ui.add_space(space::S);
-            ui.add(egui::Label::new(dim(ui, app.tool.hint())).truncate());
+            if !roomy {
+                ui.spacing_mut().slider_width = NARROW_SLIDER;
+            }
+            opacity(ui, app, roomy);
+            if roomy {
+                ui.add_space(space::S);
+                ui.add(egui::Label::new(dim(ui, app.tool.hint())).truncate());
+            }
         });
     });
 }
@@ -245,15 +244,18 @@ fn class(ui: &mut Ui, app: &App) {
     ui.label(super::class_name(classes, app.current_class));
 }
 
-fn opacity(ui: &mut Ui, app: &mut App) {
+fn opacity(ui: &mut Ui, app: &mut App, roomy: bool) {
     let mut percent = app.settings.overlay_opacity * 100.0;
     let slider = Slider::new(&mut percent, 0.0..=100.0)
         .suffix(" %")
         .fixed_decimals(0);
-    if ui.add(slider).accessible_name("Label opacity").changed() {
+    let response = ui.add(slider).accessible_name("Label opacity");
+    if response.on_hover_text("Opacity of the labels").changed() {
         app.settings.overlay_opacity = percent / 100.0;
     }
-    ui.label(dim(ui, "Labels"));
+    if roomy {
+        ui.label(dim(ui, "Labels"));
+    }
 }
 
 fn brush(ui: &mut Ui, app: &mut App) {

@@ -84,7 +84,19 @@ pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
     let face = RichText::new(text)
         .color(colors.on_accent)
         .family(theme::semibold());
-    ui.add_enabled(enabled, Button::new(face).fill(colors.accent))
+    let response = ui.add_enabled(enabled, Button::new(face).fill(colors.accent));
+    if response.has_focus() {
+        // The usual ring of the accent colour would not show on it.
+        let ring = egui::Stroke::new(2.0, colors.text);
+        let rect = response.rect.expand(2.0);
+        ui.painter().rect_stroke(
+            rect,
+            f32::from(size::CORNER),
+            ring,
+            egui::StrokeKind::Outside,
+        );
+    }
+    response
 }
 
 /// Text of less weight.

@@ -42,6 +42,12 @@ pub struct Pointer {
     last: Pos2,
     /// Where a stroke went in this frame.
     path: Vec<[f32; 2]>,
+    /// A popup was open at the end of the last frame: the click that closes it is
+    /// meant for nothing else.
+    popup: bool,
+    /// The wheel sizes the brush until it comes to rest, also after Ctrl is let go:
+    /// egui spreads a notch over several frames.
+    sizing: bool,
 }
 
 /// What a frame's events act on.
@@ -75,6 +81,9 @@ impl Pointer {
         out: &mut Vec<Command>,
     ) {
         let over = response.contains_pointer();
+        let popup = egui::Popup::is_any_open(&response.ctx);
+        let closes_popup = self.popup || popup;
+        self.popup = popup;
         let (events, space) = response
             .ctx
             .input(|input| (input.events.clone(), input.key_down(Key::Space)));
@@ -92,7 +101,7 @@ impl Pointer {
                     button,
                     pressed: true,
                     modifiers,
-                } if over && self.held.is_none() => {
+                } if over && !closes_popup && self.held.is_none() => {
                     self.last = pos;
                     self.press(pos, button, modifiers, &mut hands);
                     self.held = (self.drag != Drag::None).then_some(button);
@@ -118,7 +127,28 @@ impl Pointer {
         }
         self.flush(hands.app);
         if over {
-            wheel(response, view, app, out);
+            self.wheel(response, view, app, out);
+        }
+    }
+
+    /// Wheel and pinch zoom; with Ctrl they size the brush.
+    fn wheel(&mut self, response: &Response, view: &mut View, app: &App, out: &mut Vec<Command>) {
+        let (scroll, pinch, modifiers, pointer) = response.ctx.input(|input| {
+            (
+                input.smooth_scroll_delta().y,
+                input.zoom_delta(),
+                input.modifiers,
+                input.pointer.hover_pos(),
+            )
+        });
+        let Some(pointer) = pointer else { return };
+        let turning = scroll != 0.0 || pinch != 1.0;
+        self.sizing = turning && app.tool.paints() && (self.sizing || modifiers.command);
+        let factor = (scroll / 260.0).exp() * pinch;
+        if self.sizing {
+            out.push(Command::ResizeBrush(factor.ln() * 8.0));
+        } else if factor != 1.0 {
+            view.zoom_about(response.rect, pointer, factor);
         }
     }
 
@@ -242,7 +272,7 @@ fn select(app: &App, at: Pos2, modifiers: Modifiers, out: &mut Vec<Command>) {
     };
     let (x, y) = (at.x as u32, at.y as u32);
     if let Some(masks) = &open.prompting.everything {
-        if let Some(index) = masks.iter().position(|(mask, _)| mask.contains(x, y)) {
+        if let Some(index) = masks.iter().position(|offered| offered.mask.contains(x, y)) {
             out.push(Command::AcceptOne(index));
         }
         return;
@@ -257,27 +287,4 @@ fn select(app: &App, at: Pos2, modifiers: Modifiers, out: &mut Vec<Command>) {
         (None, true) => return,
         (None, false) => Command::Select(Vec::new()),
     });
-}
-
-/// Wheel and pinch zoom; with Ctrl they size the brush.
-fn wheel(response: &Response, view: &mut View, app: &App, out: &mut Vec<Command>) {
-    let (scroll, pinch, modifiers, pointer) = response.ctx.input(|input| {
-        (
-            input.smooth_scroll_delta().y,
-            input.zoom_delta(),
-            input.modifiers,
-            input.pointer.hover_pos(),
-        )
-    });
-    let Some(pointer) = pointer else { return };
-    if modifiers.command && app.tool.paints() {
-        if pinch != 1.0 {
-            out.push(Command::ResizeBrush(pinch.ln() * 8.0));
-        }
-        return;
-    }
-    let factor = (scroll / 260.0).exp() * pinch;
-    if factor != 1.0 {
-        view.zoom_about(response.rect, pointer, factor);
-    }
 }

@@ -281,14 +281,16 @@ impl Canvas {
                     ));
                 }
                 let hovered = self.readout.pixel.and_then(|[x, y]| {
-                    let at = masks.iter().position(|(mask, _)| mask.contains(x, y))?;
-                    Some((at, &masks[at].0))
+                    let at = masks
+                        .iter()
+                        .position(|offered| offered.mask.contains(x, y))?;
+                    Some((at, &masks[at].mask))
                 });
                 if let Some(picture) = &mut self.everything {
                     picture.paint(painter, canvas, &self.view, colors, hovered);
                 }
                 if let Some((at, mask)) = hovered {
-                    self.paint_score(painter, canvas, mask, masks[at].1, colors);
+                    self.paint_score(painter, canvas, mask, masks[at].score, colors);
                 }
             }
         }

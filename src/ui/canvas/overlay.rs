@@ -55,6 +55,9 @@ impl LabelStyle {
 
 /// A square of `TILE` × `TILE` pixels of a level: pixel `x` of level `n` stands
 /// for the map's columns `x << n .. (x + 1) << n`.
+/// Just over a half: the level is rounded towards the coarse side, but for 100 %.
+const CONTOUR_LEVEL: f32 = 0.500_001;
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     level: usize,
@@ -149,7 +152,9 @@ impl Overlay {
             canvas,
             view,
         };
-        let level = level_for(view.scale(), levels);
+        // Twice as coarse as the photo, so that a contour of one pixel is at least one
+        // on screen, and about as wide as the lines of larger scales.
+        let level = level_for(view.scale() * CONTOUR_LEVEL, levels);
         let lines = view.scale() >= 1.0;
         let size = [labels.width(), labels.height()];
         for (tx, ty) in scene.squares(TILE << level, size) {

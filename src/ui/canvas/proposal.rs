@@ -5,6 +5,7 @@ use egui::{Color32, ColorImage, Painter, Pos2, Rect, Stroke, TextureHandle, Text
 
 use super::scene::{Dashes, Scene};
 use super::view::View;
+use crate::app::Offered;
 use crate::label::{Mask, contours};
 use crate::ui::theme::{self, Colors};
 
@@ -85,7 +86,7 @@ impl MaskPicture {
         }
         painter
             .ctx()
-            .request_repaint_after(std::time::Duration::from_millis(80));
+            .request_repaint_after(std::time::Duration::from_millis(125));
     }
 }
 
@@ -99,18 +100,11 @@ pub struct EverythingPicture {
 
 impl EverythingPicture {
     /// Draw all of `masks` for a photo of that size.
-    pub fn new(
-        painter: &Painter,
-        masks: &[(Mask, f32)],
-        width: u32,
-        height: u32,
-        serial: u64,
-    ) -> Self {
+    pub fn new(painter: &Painter, masks: &[Offered], width: u32, height: u32, serial: u64) -> Self {
         let bounds = crate::label::Rect::of_size(width, height);
         let colored = masks
             .iter()
-            .enumerate()
-            .map(|(at, (mask, _))| (mask, hue(at)));
+            .map(|offered| (&offered.mask, hue(offered.number)));
         let image = picture(colored, bounds);
         let texture = painter
             .ctx()

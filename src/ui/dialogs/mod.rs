@@ -47,10 +47,11 @@ impl Dialogs {
         if fresh {
             self.shown = Some(kind);
             self.palette = Palette::default();
-            self.move_to = None;
+            self.move_to = default_target(app, &dialog);
             ctx.memory_mut(|memory| memory.surrender_focus(super::canvas::focus_id()));
         }
-        let response = Modal::new(id_of(&dialog)).show(ctx, |ui| {
+        let frame = egui::Frame::popup(&ctx.global_style()).inner_margin(space::L);
+        let response = Modal::new(id_of(&dialog)).frame(frame).show(ctx, |ui| {
             ui.set_width(size::DIALOG);
             ui.spacing_mut().item_spacing.y = space::S;
             self.content(ui, &mut dialog, app, files, out, fresh);
@@ -85,7 +86,7 @@ impl Dialogs {
         fresh: bool,
     ) {
         match dialog {
-            Dialog::Unsaved(_) => unsaved(ui, app, out),
+            Dialog::Unsaved(_) => unsaved(ui, app, fresh, out),
             Dialog::Path(purpose, text) => path(ui, *purpose, text, fresh, out),
             Dialog::Export => self.export.show(ui, app, files, out),
             Dialog::DeleteClass(id) => self.delete_class(ui, app, *id, out),
@@ -143,6 +144,16 @@ impl Dialogs {
     }
 }
 
+/// Segments of a deleted class keep being segments unless the user says otherwise.
+fn default_target(app: &App, dialog: &Dialog) -> Option<ClassId> {
+    let Dialog::DeleteClass(id) = *dialog else {
+        return None;
+    };
+    let classes = app.open.as_ref()?.document().classes();
+    let mut others = classes.iter().map(|class| class.id);
+    others.find(|&other| other != id && other != BACKGROUND)
+}
+
 /// Each dialog has a place of its own: areas keep the size of what they held.
 fn id_of(dialog: &Dialog) -> Id {
     Id::unique(("dialog", std::mem::discriminant(dialog)))
@@ -155,7 +166,7 @@ fn buttons(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), add);
 }
 
-fn unsaved(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
+fn unsaved(ui: &mut Ui, app: &App, fresh: bool, out: &mut Vec<Command>) {
     let name = app
         .open
         .as_ref()
@@ -172,8 +183,14 @@ fn unsaved(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         "There are changes that are not saved yet."
     });
     buttons(ui, |ui| {
-        if !read_only && primary_button(ui, "Save", true).clicked() {
-            out.push(Command::Unsaved(UnsavedAnswer::Save));
+        if !read_only {
+            let save = primary_button(ui, "Save", true);
+            if fresh {
+                save.request_focus();
+            }
+            if save.clicked() {
+                out.push(Command::Unsaved(UnsavedAnswer::Save));
+            }
         }
         if ui.button("Stay").clicked() {
             out.push(Command::Unsaved(UnsavedAnswer::Stay));
