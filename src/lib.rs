@@ -67,6 +67,19 @@
 //! - Class colours on screen and every size and colour of the window come from
 //!   `ui::theme`.
 //!
+//! # Decisions
+//!
+//! - Jobs wait in queues under a lock that is held for moments (`worker::mailbox`),
+//!   not in bounded channels: a full channel could only block the window or refuse a
+//!   save, and superseding needs to look into the queue. Events return over a channel
+//!   that is bounded by the jobs sent.
+//! - The canvas draws with egui's own textures and meshes, not with shaders: it then
+//!   runs on every OpenGL and in tests without a window. Label tiles are
+//!   copy-on-write, so their addresses say what has to be drawn again.
+//! - MobileSAM runs channels-last through fused CPU kernels; candle holds tensors and
+//!   reads weights. Encoder queries and keys are captured as the layer's input and
+//!   computed per window on demand, which costs nothing where nobody asks.
+//!
 //! # Where to add things
 //!
 //! A tool: [`app::tool`], its pure part in [`document`], its pointer handling in
