@@ -18,7 +18,7 @@ fn bytes() -> Vec<u8> {
 
 fn model() -> &'static MobileSam {
     static MODEL: OnceLock<MobileSam> = OnceLock::new();
-    MODEL.get_or_init(|| MobileSam::from_safetensors(&bytes(), &candle_core::Device::Cpu).unwrap())
+    MODEL.get_or_init(|| MobileSam::from_safetensors(bytes(), &candle_core::Device::Cpu).unwrap())
 }
 
 fn photo() -> (Vec<u8>, u32, u32) {
@@ -36,7 +36,7 @@ fn encode(capture: Capture) -> Encoding {
 #[divan::bench]
 fn load(bencher: Bencher) {
     let bytes = bytes();
-    bencher.bench_local(|| MobileSam::from_safetensors(&bytes, &candle_core::Device::Cpu));
+    bencher.bench_local(|| MobileSam::from_safetensors(bytes.clone(), &candle_core::Device::Cpu));
 }
 
 #[divan::bench(args = [Capture::Off, Capture::QueriesAndKeys], sample_count = 10)]

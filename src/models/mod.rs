@@ -8,6 +8,7 @@
 mod error;
 pub mod mobile_sam;
 pub mod registry;
+pub mod vision;
 mod weights;
 
 pub use error::ModelError;
@@ -16,4 +17,5 @@ pub use mobile_sam::{
     ScoredMask,
 };
 pub use registry::{Capability, Family, LoadedModel, ModelInfo};
+pub use vision::{Hidden, Output, Run, VisionModel};
 pub use weights::Weights;

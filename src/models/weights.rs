@@ -10,8 +10,11 @@ use crate::nn::{FoldedConv, LayerNorm, Linear};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 /// The largest file that is read whole; bigger ones are no checkpoint of ours.
@@ -21,41 +24,67 @@ const MAX_FILE: u64 = 8 << 30;
 const BATCH_NORM_EPS: f64 = 1e-5;
 
 /// The tensors of one checkpoint.
-pub struct Weights<'a> {
-    tensors: SafeTensors<'a>,
+pub struct Weights {
+    bytes: Cow<'static, [u8]>,
+    entries: HashMap<String, Entry>,
     file: String,
 }
 
-impl<'a> Weights<'a> {
+/// Where a tensor lies.
+struct Entry {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    range: Range<usize>,
+}
+
+impl Weights {
     /// Check the header of `bytes`. `file` says in errors where they are from.
     ///
     /// # Errors
     /// [`ModelError::NotSafetensors`].
-    pub fn parse(bytes: &'a [u8], file: &str) -> Result<Self, ModelError> {
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
+    pub fn parse(bytes: impl Into<Cow<'static, [u8]>>, file: &str) -> Result<Self, ModelError> {
+        let bytes = bytes.into();
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| {
             let why = first_line(&error.to_string());
             ModelError::NotSafetensors {
                 file: file.to_owned(),
                 why,
             }
         })?;
+        let base = bytes.as_ptr().addr();
+        let entries = tensors
+            .iter()
+            .map(|(name, view)| {
+                let start = view.data().as_ptr().addr() - base;
+                let entry = Entry {
+                    dtype: view.dtype(),
+                    shape: view.shape().to_vec(),
+                    range: start..start + view.data().len(),
+                };
+                (name.to_owned(), entry)
+            })
+            .collect();
         Ok(Self {
-            tensors,
+            bytes,
+            entries,
             file: file.to_owned(),
         })
     }
 
     /// Whether there is a tensor of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.tensors.tensor(name).is_ok()
+        self.entries.contains_key(name)
+    }
+
+    /// The shape of a tensor, if there is one of this name.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entries.get(name).map(|entry| entry.shape.as_slice())
     }
 
     /// Number of values of all tensors: the model's parameters.
     pub fn parameters(&self) -> usize {
-        self.tensors
-            .iter()
-            .map(|(_, t)| t.shape().iter().product::<usize>())
-            .sum()
+        let values = |entry: &Entry| entry.shape.iter().product::<usize>();
+        self.entries.values().map(values).sum()
     }
 
     /// The values of a tensor, as f32.
@@ -64,26 +93,27 @@ impl<'a> Weights<'a> {
     /// If it is missing, has another shape, holds other than floating point
     /// numbers or values that are not finite.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let view = self
-            .tensors
-            .tensor(name)
-            .map_err(|_| ModelError::MissingTensor {
+        let entry = self
+            .entries
+            .get(name)
+            .ok_or_else(|| ModelError::MissingTensor {
                 file: self.file.clone(),
                 tensor: name.to_owned(),
                 expected: shape.to_vec(),
             })?;
-        if view.shape() != shape {
+        if entry.shape != shape {
             return Err(ModelError::Shape {
                 file: self.file.clone(),
                 tensor: name.to_owned(),
                 expected: shape.to_vec(),
-                found: view.shape().to_vec(),
+                found: entry.shape.clone(),
             });
         }
-        let values = match view.dtype() {
-            Dtype::F32 => words(view.data(), f32::from_le_bytes),
-            Dtype::F16 => widen(&words(view.data(), f16::from_le_bytes)),
-            Dtype::BF16 => widen(&words(view.data(), bf16::from_le_bytes)),
+        let data = &self.bytes[entry.range.clone()];
+        let values = match entry.dtype {
+            Dtype::F32 => words(data, f32::from_le_bytes),
+            Dtype::F16 => widen(&words(data, f16::from_le_bytes)),
+            Dtype::BF16 => widen(&words(data, bf16::from_le_bytes)),
             other => {
                 return Err(ModelError::NumberType {
                     file: self.file.clone(),
@@ -105,9 +135,36 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// As [`Weights::get`].
     pub fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Result<Linear, ModelError> {
-        let weight = self.get(&format!("{name}.weight"), &[outputs, inputs])?;
-        let bias = self.get(&format!("{name}.bias"), &[outputs])?;
-        Ok(Linear::new(&weight, Some(&bias), outputs, inputs))
+        self.linears(&[name], outputs, inputs, true)
+    }
+
+    /// Several linear layers of the same input side by side, such as the
+    /// separate `query`, `key` and `value` of Hugging Face's attention:
+    /// (inputs) to (names · outputs). Without biases unless `biased`.
+    ///
+    /// # Errors
+    /// As [`Weights::get`].
+    pub fn linears(
+        &self,
+        names: &[&str],
+        outputs: usize,
+        inputs: usize,
+        biased: bool,
+    ) -> Result<Linear, ModelError> {
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        for name in names {
+            weight.extend(self.get(&format!("{name}.weight"), &[outputs, inputs])?);
+            if biased {
+                bias.extend(self.get(&format!("{name}.bias"), &[outputs])?);
+            }
+        }
+        let outputs = names.len() * outputs;
+        Ok(Linear::new(
+            &weight,
+            biased.then_some(bias.as_slice()),
+            outputs,
+            inputs,
+        ))
     }
 
     /// `NAME.weight` and `NAME.bias` of a layer norm (channels).

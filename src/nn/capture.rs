@@ -5,7 +5,7 @@
 //! its tokens lie on the photo, so that whoever reads it needs no knowledge of
 //! the model.
 //!
-//! Windowed layers record their input and themselves instead (both shared, not
+//! TinyViT's windowed layers record their input and themselves instead (both shared, not
 //! copied), and give a window's queries and keys when asked: with the forward
 //! pass's own code, so bit for bit the same. For MobileSAM that is 45 MB
 //! instead of 105 MB per photo, and recording costs next to nothing.
@@ -121,6 +121,91 @@ impl Windows {
     }
 }
 
+/// Which tokens of a layer see each other: those of a group. Layers without
+/// groups are one group that holds all tokens, prefix first, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// All tokens see all others.
+    Whole,
+    /// Tokens of a window see each other.
+    Windows(Windows),
+    /// Tokens at the same place of all `side` × `side` patches see each other
+    /// (MobileViT): group `row % side · side + column % side`. `grid` is the
+    /// token grid, a whole number of patches.
+    Phases {
+        /// Side of a patch in tokens.
+        side: usize,
+        /// The token grid.
+        grid: Grid,
+    },
+}
+
+impl Grouping {
+    /// Number of groups.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Whole => 1,
+            Self::Windows(windows) => windows.count(),
+            Self::Phases { side, .. } => side * side,
+        }
+    }
+
+    /// Group and place in it of the token at (row, column) of the grid, where
+    /// `tokens` says what comes before the grid.
+    pub fn locate(self, tokens: Tokens, row: usize, column: usize) -> (usize, usize) {
+        match self {
+            Self::Whole => {
+                let columns = tokens.grid.map_or(0, |grid| grid.columns);
+                (0, tokens.prefix + row * columns + column)
+            }
+            Self::Windows(windows) => windows.locate(row, column),
+            Self::Phases { side, grid } => {
+                let place = row / side * (grid.columns / side) + column / side;
+                (row % side * side + column % side, place)
+            }
+        }
+    }
+
+    /// Row and column on the grid of a place in a group; `None` for prefix
+    /// tokens. Windows may reach into the padding beyond the grid.
+    pub fn position(self, tokens: Tokens, group: usize, place: usize) -> Option<(usize, usize)> {
+        match self {
+            Self::Whole => {
+                let columns = tokens.grid?.columns;
+                let place = place.checked_sub(tokens.prefix)?;
+                Some((place / columns, place % columns))
+            }
+            Self::Windows(windows) => Some(windows.position(group, place)),
+            Self::Phases { side, grid } => {
+                let across = grid.columns / side;
+                let (row, column) = (place / across * side, place % across * side);
+                Some((row + group / side, column + group % side))
+            }
+        }
+    }
+}
+
+/// What a layer adds to the scaled products of queries and keys.
+#[derive(Clone, Debug)]
+pub enum Bias {
+    /// Nothing.
+    None,
+    /// (heads, queries, keys) of a group: the model's own table, shared.
+    Table(Tensor),
+    /// Decomposed relative positions (SAM, MViTv2): for a query and a key of a
+    /// group whose grid is `grid`, `q · rows[Δrow + grid.rows − 1] +
+    /// q · columns[Δcolumn + grid.columns − 1]` with the *unscaled* query and
+    /// Δ = query − key. The same for all attention heads.
+    Relative {
+        /// (2 · grid.rows − 1, head_dim).
+        rows: Tensor,
+        /// (2 · grid.columns − 1, head_dim).
+        columns: Tensor,
+        /// The grid of a group's tokens.
+        grid: Grid,
+    },
+}
+
 /// What one attention layer computed its weights from:
 /// `softmax(queries · keysᵀ · scale + bias)`.
 #[derive(Clone, Debug)]
@@ -137,18 +222,20 @@ pub struct QueryKey {
     pub head_dim: usize,
     /// What the products are multiplied by.
     pub scale: f32,
-    /// Set if tokens only look at others of their window.
-    pub windows: Option<Windows>,
-    /// Added to the scaled products: (heads, queries, keys) of one window, the
-    /// model's own table (shared, not copied).
-    pub bias: Option<Tensor>,
+    /// Which tokens look at each other.
+    pub grouping: Grouping,
+    /// Added to the scaled products.
+    pub bias: Bias,
+    /// Length (L2) of each query token in the residual stream after the
+    /// layer's block, in the order of `query_tokens`, where the family says.
+    pub token_norms: Option<Arc<[f32]>>,
     source: Source,
 }
 
 /// Where queries and keys come from.
 #[derive(Clone, Debug)]
 enum Source {
-    /// (heads, tokens, head_dim) each.
+    /// (groups, heads, tokens, head_dim) each.
     Stored { queries: Tensor, keys: Tensor },
     /// Computed again from the layer's input.
     Windowed {
@@ -181,8 +268,9 @@ impl QueryKey {
             attention_heads: attention.heads(),
             head_dim: attention.head_dim(),
             scale: attention.scale(),
-            windows: Some(Windows::covering(grid, attention.side())),
-            bias: Some(attention.bias()),
+            grouping: Grouping::Windows(Windows::covering(grid, attention.side())),
+            bias: Bias::Table(attention.bias()),
+            token_norms: None,
             source: Source::Windowed {
                 input: input.clone(),
                 attention: attention.clone(),
@@ -190,7 +278,7 @@ impl QueryKey {
         })
     }
 
-    /// A record of a layer without windows: `queries` (heads, queries,
+    /// A record of a layer without groups: `queries` (heads, queries,
     /// head_dim) and `keys` (heads, keys, head_dim).
     ///
     /// # Errors
@@ -200,10 +288,38 @@ impl QueryKey {
         (query_tokens, queries): (Tokens, Tensor),
         (key_tokens, keys): (Tokens, Tensor),
         scale: f32,
-        bias: Option<Tensor>,
+        bias: Bias,
     ) -> Result<Self> {
-        let (heads, asked, dim) = queries.dims3()?;
-        if keys.dims() != [heads, key_tokens.len(), dim] || asked != query_tokens.len() {
+        if queries.dim(1)? != query_tokens.len() || keys.dim(1)? != key_tokens.len() {
+            bail!(
+                "queries {:?} and keys {:?} do not fit",
+                queries.dims(),
+                keys.dims()
+            );
+        }
+        let queries = (query_tokens, queries.unsqueeze(0)?);
+        let keys = (key_tokens, keys.unsqueeze(0)?);
+        Self::grouped(layer, Grouping::Whole, queries, keys, scale, bias)
+    }
+
+    /// A record of a layer whose tokens form groups: `queries` (groups, heads,
+    /// queries of a group, head_dim) and `keys` (groups, heads, keys of a
+    /// group, head_dim).
+    ///
+    /// # Errors
+    /// If their shapes do not fit each other or the number of groups.
+    pub fn grouped(
+        layer: String,
+        grouping: Grouping,
+        (query_tokens, queries): (Tokens, Tensor),
+        (key_tokens, keys): (Tokens, Tensor),
+        scale: f32,
+        bias: Bias,
+    ) -> Result<Self> {
+        let (groups, heads, _, dim) = queries.dims4()?;
+        let (key_groups, key_heads, _, key_dim) = keys.dims4()?;
+        let fit = (groups, heads, dim) == (key_groups, key_heads, key_dim);
+        if !fit || groups != grouping.count() {
             bail!(
                 "queries {:?} and keys {:?} do not fit",
                 queries.dims(),
@@ -217,8 +333,9 @@ impl QueryKey {
             attention_heads: heads,
             head_dim: dim,
             scale,
-            windows: None,
+            grouping,
             bias,
+            token_norms: None,
             source: Source::Stored { queries, keys },
         })
     }
@@ -231,67 +348,108 @@ impl QueryKey {
         }
     }
 
-    /// Number of windows; 1 where tokens see all others.
-    pub fn window_count(&self) -> usize {
-        self.windows.map_or(1, Windows::count)
+    /// Number of groups; 1 where tokens see all others.
+    pub fn group_count(&self) -> usize {
+        self.grouping.count()
     }
 
     /// Queries (heads, queries, head_dim) and keys (heads, keys, head_dim) of a
-    /// window, 0 where there are none.
+    /// group, 0 where there is but one.
     ///
     /// # Errors
-    /// If there is no such window.
-    pub fn window(&self, window: usize) -> Result<(Tensor, Tensor)> {
+    /// If there is no such group.
+    pub fn group(&self, group: usize) -> Result<(Tensor, Tensor)> {
         match &self.source {
-            Source::Windowed { input, attention } => attention.queries_and_keys(input, window),
-            Source::Stored { queries, keys } if window == 0 => Ok((queries.clone(), keys.clone())),
-            Source::Stored { .. } => bail!("the layer {} has no windows", self.layer),
+            Source::Windowed { input, attention } => attention.queries_and_keys(input, group),
+            Source::Stored { queries, keys } => Ok((queries.get(group)?, keys.get(group)?)),
         }
     }
 
-    /// All queries and keys: (windows, heads, tokens, head_dim) each.
+    /// All queries and keys: (groups, heads, tokens, head_dim) each.
     ///
     /// # Errors
     /// Never on a CPU; computing with candle is fallible.
     pub fn queries_and_keys(&self) -> Result<(Tensor, Tensor)> {
-        let windows = (0..self.window_count()).map(|window| self.window(window));
+        let groups = (0..self.group_count()).map(|group| self.group(group));
         let (queries, keys): (Vec<_>, Vec<_>) =
-            windows.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+            groups.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         Ok((Tensor::stack(&queries, 0)?, Tensor::stack(&keys, 0)?))
     }
 
-    /// The attention weights of query `query` of window `window` (0 where
-    /// there are no windows): one per key of that window, summing to 1.
+    /// The attention weights of query `query` of group `group` (0 where there
+    /// is but one): one per key of that group, summing to 1.
     ///
     /// # Errors
-    /// If head, window or query do not exist.
-    pub fn row(&self, head: usize, window: usize, query: usize) -> Result<Vec<f32>> {
-        let (queries, keys) = self.window(window)?;
+    /// If head, group or query do not exist.
+    pub fn row(&self, head: usize, group: usize, query: usize) -> Result<Vec<f32>> {
+        let (queries, keys) = self.group(group)?;
+        self.row_of(&queries, &keys, head, query)
+    }
+
+    /// As [`QueryKey::row`], from a group's `queries` and `keys` as
+    /// [`QueryKey::group`] gives them: for whoever needs several rows of it.
+    ///
+    /// # Errors
+    /// If head or query do not exist.
+    pub fn row_of(
+        &self,
+        queries: &Tensor,
+        keys: &Tensor,
+        head: usize,
+        query: usize,
+    ) -> Result<Vec<f32>> {
         let (heads, asked, dim) = queries.dims3()?;
         if head >= heads || query >= asked {
             bail!("no query {query} of attention head {head}");
         }
-        let (keys, query_values) = (keys.get(head)?, queries.get(head)?.get(query)?);
-        let (keys, query_values) = (Values::of(&keys)?, Values::of(&query_values)?);
+        let (keys, asking) = (keys.get(head)?, queries.get(head)?.get(query)?);
+        let (keys, asking) = (Values::of(&keys)?, Values::of(&asking)?);
         let mut row: Vec<f32> = keys
             .chunks_exact(dim)
-            .map(|key| {
-                key.iter()
-                    .zip(query_values.iter())
-                    .map(|(a, b)| a * b)
-                    .sum()
-            })
+            .map(|key| dot(key, &asking))
             .collect();
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| bias.get(head)?.get(query))
-            .transpose()?;
-        let bias = bias.as_ref().map(Values::of).transpose()?;
+        let bias = self.bias_row(head, query, &asking)?;
         let n = row.len();
         softmax_rows(&mut row, n, n, self.scale, bias.as_deref());
         Ok(row)
     }
+
+    /// What is added to the scaled products of one query, (keys).
+    fn bias_row(&self, head: usize, query: usize, asking: &[f32]) -> Result<Option<Vec<f32>>> {
+        match &self.bias {
+            Bias::None => Ok(None),
+            Bias::Table(table) => {
+                let row = table.get(head)?.get(query)?;
+                Ok(Some(Values::of(&row)?.to_vec()))
+            }
+            Bias::Relative {
+                rows,
+                columns,
+                grid,
+            } => {
+                let (rows, columns) = (Values::of(rows)?, Values::of(columns)?);
+                let products = |table: &[f32], at: usize, side: usize| -> Vec<f32> {
+                    let entry = |key: usize| &table[(at + side - 1 - key) * asking.len()..];
+                    (0..side)
+                        .map(|key| dot(&entry(key)[..asking.len()], asking))
+                        .collect()
+                };
+                let down = products(&rows, query / grid.columns, grid.rows);
+                let across = products(&columns, query % grid.columns, grid.columns);
+                let sum = |down: &f32| {
+                    across
+                        .iter()
+                        .map(|across| down + across)
+                        .collect::<Vec<_>>()
+                };
+                Ok(Some(down.iter().flat_map(sum).collect()))
+            }
+        }
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]
@@ -335,8 +493,8 @@ mod tests {
         let queries = (tokens, tensor(&[1.0, 2.0], &[1, 2, 1]));
         let keys = (tokens, tensor(&[1.0, 3.0], &[1, 2, 1]));
         let bias = tensor(&[0.0, 0.0, 1.0, 0.0], &[1, 2, 2]);
-        let record =
-            QueryKey::stored("layer".into(), queries.clone(), keys, 0.5, Some(bias)).unwrap();
+        let bias = Bias::Table(bias);
+        let record = QueryKey::stored("layer".into(), queries.clone(), keys, 0.5, bias).unwrap();
         // 2·1·0.5 + 1 against 2·3·0.5 + 0.
         let row = record.row(0, 0, 1).unwrap();
         let want = 1.0 / (1.0 + 1f32.exp());
@@ -345,7 +503,69 @@ mod tests {
         assert!(record.row(0, 1, 0).is_err());
         assert_eq!(record.queries_and_keys().unwrap().0.dims(), [1, 1, 2, 1]);
         let few = (tokens, tensor(&[1.0], &[1, 1, 1]));
-        assert!(QueryKey::stored("layer".into(), queries, few, 0.5, None).is_err());
+        assert!(QueryKey::stored("layer".into(), queries, few, 0.5, Bias::None).is_err());
         assert_eq!(record.bytes(), 16);
+    }
+
+    #[test]
+    fn phases_locate_and_position_are_inverse() {
+        let grid = Grid {
+            rows: 6,
+            columns: 4,
+        };
+        let grouping = Grouping::Phases { side: 2, grid };
+        let tokens = Tokens {
+            prefix: 0,
+            grid: Some(grid),
+        };
+        assert_eq!(grouping.count(), 4);
+        assert_eq!(grouping.locate(tokens, 3, 2), (2, 3));
+        for row in 0..6 {
+            for column in 0..4 {
+                let (group, place) = grouping.locate(tokens, row, column);
+                let back = grouping.position(tokens, group, place);
+                assert_eq!(back, Some((row, column)));
+            }
+        }
+    }
+
+    #[test]
+    fn prefix_tokens_have_no_position() {
+        let tokens = Tokens {
+            prefix: 2,
+            grid: Some(Grid {
+                rows: 2,
+                columns: 3,
+            }),
+        };
+        assert_eq!(Grouping::Whole.locate(tokens, 1, 2), (0, 7));
+        assert_eq!(Grouping::Whole.position(tokens, 0, 7), Some((1, 2)));
+        assert_eq!(Grouping::Whole.position(tokens, 0, 1), None);
+    }
+
+    #[test]
+    fn relative_positions_use_the_unscaled_query() {
+        let grid = Grid {
+            rows: 1,
+            columns: 2,
+        };
+        let tokens = Tokens {
+            prefix: 0,
+            grid: Some(grid),
+        };
+        let tensor = |v: &[f32], dims: &[usize]| Tensor::from_slice(v, dims, &Device::Cpu).unwrap();
+        let queries = (tokens, tensor(&[2.0, 3.0], &[1, 2, 1]));
+        let keys = (tokens, tensor(&[0.0, 0.0], &[1, 2, 1]));
+        let bias = Bias::Relative {
+            rows: tensor(&[7.0], &[1, 1]),
+            // Key to the right of the query, at it, to the left of it.
+            columns: tensor(&[0.1, 0.2, 0.4], &[3, 1]),
+            grid,
+        };
+        let record = QueryKey::stored("layer".into(), queries, keys, 0.5, bias).unwrap();
+        let row = record.row(0, 0, 1).unwrap();
+        // Key 0 lies to the left of query 1.
+        let odds = (3.0 * (0.4 - 0.2f32)).exp();
+        assert!((row[0] / row[1] - odds).abs() < 1e-5, "{row:?}");
     }
 }

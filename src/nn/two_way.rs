@@ -5,7 +5,7 @@
 //! prompt, so it is projected once per photo ([`TwoWayTransformer::project`])
 //! and shared by all prompts.
 
-use super::capture::{Grid, QueryKey, Tokens};
+use super::capture::{Bias, Grid, QueryKey, Tokens};
 use super::cross_attention::{CrossAttention, ImageSide, LANES};
 use super::kernels::{add_assign, gemm};
 use super::{LayerNorm, Linear, Mlp};
@@ -303,7 +303,7 @@ impl TwoWayTransformer {
                     keys,
                 ),
                 attention.scale(),
-                None,
+                Bias::None,
             )?);
         }
         let width = self.last_norm.channels();
@@ -352,7 +352,7 @@ impl TwoWayTransformer {
                 keys,
             ),
             attention.scale(),
-            None,
+            Bias::None,
         )
     }
 }

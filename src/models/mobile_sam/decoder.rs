@@ -26,7 +26,7 @@ pub(super) struct MaskDecoder {
 
 impl MaskDecoder {
     pub(super) fn load(
-        weights: &Weights<'_>,
+        weights: &Weights,
         config: &MobileSamConfig,
         positions: Vec<f32>,
     ) -> Result<Self, ModelError> {
@@ -82,7 +82,7 @@ impl MaskDecoder {
 }
 
 fn transformer(
-    weights: &Weights<'_>,
+    weights: &Weights,
     config: &MobileSamConfig,
     positions: Vec<f32>,
     grid: Grid,
@@ -102,7 +102,7 @@ fn transformer(
 }
 
 fn block(
-    weights: &Weights<'_>,
+    weights: &Weights,
     config: &MobileSamConfig,
     name: &str,
 ) -> Result<TwoWayBlock, ModelError> {
@@ -131,7 +131,7 @@ fn block(
 }
 
 fn attention(
-    weights: &Weights<'_>,
+    weights: &Weights,
     config: &MobileSamConfig,
     name: &str,
     crossing: bool,
@@ -152,7 +152,7 @@ fn attention(
     })
 }
 
-fn mlp(weights: &Weights<'_>, name: &str, widths: &[usize]) -> Result<Mlp, ModelError> {
+fn mlp(weights: &Weights, name: &str, widths: &[usize]) -> Result<Mlp, ModelError> {
     let layers = widths
         .windows(2)
         .enumerate()
@@ -162,7 +162,7 @@ fn mlp(weights: &Weights<'_>, name: &str, widths: &[usize]) -> Result<Mlp, Model
 }
 
 fn mask_head(
-    weights: &Weights<'_>,
+    weights: &Weights,
     config: &MobileSamConfig,
     root: &str,
 ) -> Result<MaskHead, ModelError> {

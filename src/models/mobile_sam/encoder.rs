@@ -53,10 +53,7 @@ const STEM_COST: f32 = 2.0;
 const NECK_COST: f32 = 2.5;
 
 impl Encoder {
-    pub(super) fn load(
-        weights: &Weights<'_>,
-        config: &MobileSamConfig,
-    ) -> Result<Self, ModelError> {
+    pub(super) fn load(weights: &Weights, config: &MobileSamConfig) -> Result<Self, ModelError> {
         let root = "image_encoder";
         let dims = config.embed_dims;
         let stem = ConvStem::new(
@@ -130,7 +127,7 @@ impl Encoder {
 }
 
 fn mbconv(
-    weights: &Weights<'_>,
+    weights: &Weights,
     config: &MobileSamConfig,
     name: &str,
 ) -> Result<Bottleneck, ModelError> {
@@ -144,7 +141,7 @@ fn mbconv(
 
 /// Patch merging halves the map, except before TinyViT's widest stages.
 fn merging(
-    weights: &Weights<'_>,
+    weights: &Weights,
     from: usize,
     to: usize,
     name: &str,
@@ -156,7 +153,7 @@ fn merging(
     Ok(Bottleneck::new(&expand, depthwise, &project, stride, false))
 }
 
-fn depthwise(weights: &Weights<'_>, name: &str, channels: usize) -> Result<Depthwise, ModelError> {
+fn depthwise(weights: &Weights, name: &str, channels: usize) -> Result<Depthwise, ModelError> {
     let conv = weights.conv_bn(name, (channels, 1, 3))?;
     let bias = conv.bias.unwrap_or_else(|| vec![0.0; channels]);
     Ok(Depthwise::new(&conv.weight, bias))
@@ -164,7 +161,7 @@ fn depthwise(weights: &Weights<'_>, name: &str, channels: usize) -> Result<Depth
 
 impl TinyVitBlock {
     fn load(
-        weights: &Weights<'_>,
+        weights: &Weights,
         config: &MobileSamConfig,
         stage: usize,
         name: String,
@@ -218,11 +215,7 @@ impl TinyVitBlock {
 }
 
 impl Neck {
-    fn load(
-        weights: &Weights<'_>,
-        config: &MobileSamConfig,
-        name: &str,
-    ) -> Result<Self, ModelError> {
+    fn load(weights: &Weights, config: &MobileSamConfig, name: &str) -> Result<Self, ModelError> {
         let (from, to) = (config.embed_dims[3], config.hidden_size);
         let narrow = weights.conv(&format!("{name}.0"), (to, from, 1), false)?;
         let conv = weights.conv(&format!("{name}.2"), (to, to, 3), false)?;

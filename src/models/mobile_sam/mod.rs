@@ -30,6 +30,7 @@ use candle_core::{Device, Tensor};
 use decoder::MaskDecoder;
 use encoder::Encoder;
 use prompt_encoder::PromptEncoder;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -91,7 +92,10 @@ impl MobileSam {
     /// # Errors
     /// Anything that is wrong with the weights; [`ModelError::Device`] for
     /// other devices than the CPU.
-    pub fn from_safetensors(bytes: &[u8], device: &Device) -> Result<Self, ModelError> {
+    pub fn from_safetensors(
+        bytes: impl Into<Cow<'static, [u8]>>,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         Self::load(
             &Weights::parse(bytes, "model.safetensors")?,
             MobileSamConfig::default(),
@@ -108,14 +112,14 @@ impl MobileSam {
         let path = folder.join("model.safetensors");
         let bytes = weights::read_file(&path)?;
         Self::load(
-            &Weights::parse(&bytes, &path.display().to_string())?,
+            &Weights::parse(bytes, &path.display().to_string())?,
             config,
             device,
         )
     }
 
     fn load(
-        weights: &Weights<'_>,
+        weights: &Weights,
         config: MobileSamConfig,
         device: &Device,
     ) -> Result<Self, ModelError> {

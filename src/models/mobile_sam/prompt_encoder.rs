@@ -30,10 +30,7 @@ struct MaskEncoder {
 }
 
 impl PromptEncoder {
-    pub(super) fn load(
-        weights: &Weights<'_>,
-        config: &MobileSamConfig,
-    ) -> Result<Self, ModelError> {
+    pub(super) fn load(weights: &Weights, config: &MobileSamConfig) -> Result<Self, ModelError> {
         let root = "prompt_encoder";
         let width = config.hidden_size;
         let matrix = format!("{root}.pe_layer.positional_encoding_gaussian_matrix");
@@ -109,11 +106,7 @@ impl PromptEncoder {
 }
 
 impl MaskEncoder {
-    fn load(
-        weights: &Weights<'_>,
-        config: &MobileSamConfig,
-        name: &str,
-    ) -> Result<Self, ModelError> {
+    fn load(weights: &Weights, config: &MobileSamConfig, name: &str) -> Result<Self, ModelError> {
         let channels = config.mask_input_channels;
         let conv = |index: usize, shape| weights.conv(&format!("{name}.{index}"), shape, true);
         let norm = |index: usize, n| weights.norm(&format!("{name}.{index}"), n, EPS);

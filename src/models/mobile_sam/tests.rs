@@ -1,6 +1,7 @@
 //! The model as a whole, with the shipped weights.
 
 use super::*;
+use crate::nn::capture::Grouping;
 use crate::task::{Cancel, Cancelled, detached};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -159,7 +160,9 @@ fn every_attention_layer_that_sees_the_photo_is_recorded() {
         .collect();
     assert_eq!(grids, [128, 128, 64, 64, 64, 64, 64, 64, 64, 64]);
     for record in records {
-        let windows = record.windows.unwrap();
+        let Grouping::Windows(windows) = record.grouping else {
+            panic!("{} has no windows", record.layer);
+        };
         let row = record
             .row(record.attention_heads - 1, windows.count() - 1, 0)
             .unwrap();
@@ -238,7 +241,7 @@ fn impossible_prompts_are_refused() {
 #[test]
 fn damaged_weights_are_refused_with_the_tensor_named() {
     let load = |bytes: &[u8]| {
-        MobileSam::from_safetensors(bytes, &Device::Cpu)
+        MobileSam::from_safetensors(bytes.to_vec(), &Device::Cpu)
             .err()
             .unwrap()
     };

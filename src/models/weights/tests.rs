@@ -32,7 +32,7 @@ fn checkpoint(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
 }
 
 fn refused(bytes: &[u8]) -> String {
-    let error = Weights::parse(bytes, "w.safetensors")
+    let error = Weights::parse(bytes.to_vec(), "w.safetensors")
         .err()
         .unwrap()
         .to_string();
@@ -85,7 +85,7 @@ fn tensors_are_checked_one_by_one() {
         ("nan", &[1], &[f32::NAN]),
         ("inf", &[1], &[f32::INFINITY]),
     ]);
-    let weights = Weights::parse(&bytes, "w").unwrap();
+    let weights = Weights::parse(bytes.clone(), "w").unwrap();
     assert_eq!(weights.get("a", &[2]).unwrap(), [1.0, 2.0]);
     assert_eq!(weights.parameters(), 4);
     let error = weights.get("b", &[3]).unwrap_err();
@@ -109,7 +109,7 @@ fn tensors_are_checked_one_by_one() {
         r#"{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#,
         &[0; 8],
     );
-    let weights = Weights::parse(&integers, "w").unwrap();
+    let weights = Weights::parse(integers.clone(), "w").unwrap();
     assert!(matches!(
         weights.get("a", &[1]),
         Err(ModelError::NumberType { .. })
@@ -127,7 +127,10 @@ fn half_precision_is_widened() {
         &data,
     );
     assert_eq!(
-        Weights::parse(&bytes, "w").unwrap().get("a", &[2]).unwrap(),
+        Weights::parse(bytes.clone(), "w")
+            .unwrap()
+            .get("a", &[2])
+            .unwrap(),
         [1.5, -2.0]
     );
     let data: Vec<u8> = [1.5f32, -2.0]
@@ -139,7 +142,10 @@ fn half_precision_is_widened() {
         &data,
     );
     assert_eq!(
-        Weights::parse(&bytes, "w").unwrap().get("a", &[2]).unwrap(),
+        Weights::parse(bytes.clone(), "w")
+            .unwrap()
+            .get("a", &[2])
+            .unwrap(),
         [1.5, -2.0]
     );
 }
@@ -156,7 +162,7 @@ fn batch_norm_is_folded() {
         ("m.bn.running_mean", &[2], &mean),
         ("m.bn.running_var", &[2], &variance),
     ]);
-    let folded = Weights::parse(&bytes, "w")
+    let folded = Weights::parse(bytes.clone(), "w")
         .unwrap()
         .conv_bn("m", (2, 2, 1))
         .unwrap();
@@ -172,7 +178,7 @@ fn batch_norm_is_folded() {
         ("m.c.weight", &[1, 1, 1, 1], &[2.0]),
         ("m.c.bias", &[1], &[3.0]),
     ]);
-    let plain = Weights::parse(&plain, "w")
+    let plain = Weights::parse(plain.clone(), "w")
         .unwrap()
         .conv_bn("m", (1, 1, 1))
         .unwrap();

@@ -1,7 +1,7 @@
 //! Window attention against the same thing in plain candle operations.
 
 use super::*;
-use crate::nn::capture::QueryKey;
+use crate::nn::capture::{Grouping, QueryKey};
 use crate::nn::testing::{close, noise};
 use std::sync::Arc;
 
@@ -80,8 +80,15 @@ fn recorded_rows_are_the_softmax_that_was_used() {
     let x = Tensor::from_vec(noise(h * w * C, 8), (h, w, C), &Device::Cpu).unwrap();
     let (weights, _) = reference(&layer, &x).unwrap();
     let record = QueryKey::windowed("attn".into(), &layer, &x).unwrap();
-    assert_eq!(record.window_count(), 4);
-    let windows = record.windows.unwrap();
+    assert_eq!(record.group_count(), 4);
+    let windows = Windows::covering(
+        Grid {
+            rows: h,
+            columns: w,
+        },
+        side,
+    );
+    assert_eq!(record.grouping, Grouping::Windows(windows));
     for (y, x) in [(0, 0), (6, 4), (3, 4), (5, 1)] {
         let (window, place) = windows.locate(y, x);
         for head in 0..HEADS {

@@ -1,0 +1,63 @@
+//! Networks that are not prompted: classifiers, feature extractors and dense
+//! (semantic segmentation) models, behind one trait.
+
+use super::ModelError;
+use crate::nn::capture::{Capture, QueryKey, Tokens};
+use crate::task::Task;
+use candle_core::Tensor;
+
+/// A network that reads a preprocessed picture. Immutable; share it by `Arc`.
+pub trait VisionModel: Send + Sync {
+    /// Run the network on `pixels` (rows, columns, 3), as the checkpoint's
+    /// preprocessing leaves them; any size that holds at least one patch.
+    /// Polls `task` between blocks and reports progress.
+    ///
+    /// # Errors
+    /// If the picture is too small; [`ModelError::Cancelled`].
+    fn run(&self, pixels: &Tensor, capture: Capture, task: Task<'_>) -> Result<Run, ModelError>;
+
+    /// Side of a patch, or the stride of a dense model's coarsest map, in
+    /// pixels of its input.
+    fn stride(&self) -> usize;
+
+    /// Number of parameters in the checkpoint.
+    fn parameters(&self) -> usize;
+}
+
+/// What a network made of a picture.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its result.
+    pub output: Output,
+    /// Tokens after the final norm, where the network is made of one sequence.
+    pub hidden: Option<Hidden>,
+    /// Queries and keys, layer by layer in order; empty unless asked for.
+    pub records: Vec<QueryKey>,
+}
+
+/// The result of a network.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Scores of classes before the softmax, (classes).
+    Classes {
+        /// What the reference implementation calls `logits`.
+        logits: Vec<f32>,
+        /// Further heads by the reference's names (DeiT: `cls_logits`,
+        /// `distillation_logits`).
+        others: Vec<(&'static str, Vec<f32>)>,
+    },
+    /// Nothing but features: see [`Run::hidden`].
+    Features,
+    /// Scores of classes for each place, (rows, columns, classes), coarser
+    /// than the picture.
+    Dense(Tensor),
+}
+
+/// Output tokens of a plain Vision Transformer.
+#[derive(Clone, Debug)]
+pub struct Hidden {
+    /// (tokens, width), prefix tokens first.
+    pub tokens: Tensor,
+    /// How they lie on the picture.
+    pub layout: Tokens,
+}
