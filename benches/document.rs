@@ -5,7 +5,7 @@
 
 use divan::{Bencher, black_box};
 use patchlens::document::{
-    Document, History, Target, accept, accept_all, brush, delete_segment, paint,
+    Classified, Document, History, Target, accept, accept_all, brush, delete_segment, paint,
 };
 use patchlens::label::{Classes, CocoRle, Mask, Rect, contours};
 
@@ -27,10 +27,14 @@ fn blank() -> Document {
 fn cells(across: u32) -> Document {
     let step = SIDE as f32 / across as f32;
     let at = |i: u32| (i as f32 + 0.5) * step;
-    let masks: Vec<(Mask, Option<f32>)> = (0..across * across)
-        .map(|i| (disc(at(i % across), at(i / across), step * 0.45), None))
+    let masks: Vec<Classified> = (0..across * across)
+        .map(|i| Classified {
+            mask: disc(at(i % across), at(i / across), step * 0.45),
+            class: 1,
+            score: None,
+        })
         .collect();
-    match accept_all(&blank(), &masks, 1) {
+    match accept_all(&blank(), &masks) {
         Ok(edited) => edited.document,
         Err(error) => panic!("{error}"),
     }

@@ -1,7 +1,7 @@
 //! Encoder and decoder of MobileSAM: `cargo bench --bench mobile_sam`.
 
 use divan::Bencher;
-use patchlens::models::{Encoding, EverythingOptions, MobileSam, Prompt};
+use patchlens::models::{Encoding, EverythingOptions, Prompt, PromptableModel, mobile_sam};
 use patchlens::nn::capture::Capture;
 use patchlens::task::detached;
 use std::path::Path;
@@ -16,9 +16,9 @@ fn bytes() -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-fn model() -> &'static MobileSam {
-    static MODEL: OnceLock<MobileSam> = OnceLock::new();
-    MODEL.get_or_init(|| MobileSam::from_safetensors(bytes(), &candle_core::Device::Cpu).unwrap())
+fn model() -> &'static PromptableModel {
+    static MODEL: OnceLock<PromptableModel> = OnceLock::new();
+    MODEL.get_or_init(|| mobile_sam::from_safetensors(bytes()).unwrap())
 }
 
 fn photo() -> (Vec<u8>, u32, u32) {
@@ -36,7 +36,7 @@ fn encode(capture: Capture) -> Encoding {
 #[divan::bench]
 fn load(bencher: Bencher) {
     let bytes = bytes();
-    bencher.bench_local(|| MobileSam::from_safetensors(bytes.clone(), &candle_core::Device::Cpu));
+    bencher.bench_local(|| mobile_sam::from_safetensors(bytes.clone()));
 }
 
 #[divan::bench(args = [Capture::Off, Capture::QueriesAndKeys], sample_count = 10)]

@@ -11,6 +11,16 @@
 //! hands a cheap clone of the document to the io thread, which writes the files
 //! ([`formats`], [`dataset`]).
 //!
+//! # The way of a checkpoint
+//!
+//! A folder is read in three steps ([`models`]`::checkpoint`): the small files say
+//! which [`models::Family`] it is, what its classes mean and how photos become its
+//! input; the tensors come one by one through [`models::Weights`], which checks
+//! names, shapes and values; the family's `load` builds a network from [`nn`]. Then
+//! [`models::predict`] shows photos to it: whole, squashed, padded or tile by tile.
+//! Networks record queries and keys ([`nn::capture`]) with a description of how
+//! their tokens lie on the photo, so that [`attention`] needs no family's name.
+//!
 //! # Vocabulary
 //!
 //! | word | meaning |
@@ -42,16 +52,17 @@
 //! | [`dataset`] | a folder as a data set: naming, scan, order | models, windows |
 //! | [`formats`] | label files, exports, the store, the journal | egui, candle |
 //! | [`nn`] | layers; `nn::kernels` holds the fused CPU ops and the only `unsafe` | checkpoints |
-//! | [`models`] | one folder per family, tensor names as in its checkpoints | documents, windows |
+//! | [`models`] | one folder per family, tensor names as in its checkpoints; checkpoints, preprocessing, asking | documents, windows |
+//! | [`attention`] | rows of attention, rollout, statistics, heatmaps from recorded queries and keys | windows, files of labels |
 //! | [`worker`] | jobs, events, the `engine` and the `io` thread | egui |
 //! | [`app`] | the state and the one place that changes it | egui |
 //! | [`ui`] | the window: canvas, panels, dialogs, theme | candle |
 //! | [`cli`] | one file per subcommand | `app`, `ui` |
 //!
-//! `label` ← `document` ← `formats`, `dataset`; `nn` ← `models`; all of these ←
-//! `worker` ← `app` ← `ui`. `models` may use `label::Mask` and
-//! `photo::resample`, which know nothing of models. Only `nn`, `models` and
-//! `worker` see candle; only `ui` and `main` see egui and rfd.
+//! `label` ← `document` ← `formats`, `dataset`; `nn` ← `models` ← `attention`;
+//! all of these ← `worker` ← `app` ← `ui`. `models` may use `label::Mask` and
+//! `photo::resample`, which know nothing of models. Only `nn`, `models`,
+//! `attention` and `worker` see candle; only `ui` and `main` see egui and rfd.
 //! `tests/architecture.rs` holds the code to this.
 //!
 //! # Invariants
@@ -76,20 +87,28 @@
 //! - The canvas draws with egui's own textures and meshes, not with shaders: it then
 //!   runs on every OpenGL and in tests without a window. Label tiles are
 //!   copy-on-write, so their addresses say what has to be drawn again.
-//! - MobileSAM runs channels-last through fused CPU kernels; candle holds tensors and
-//!   reads weights. Encoder queries and keys are captured as the layer's input and
-//!   computed per window on demand, which costs nothing where nobody asks.
+//! - All networks run channels-last through fused CPU kernels; candle holds tensors
+//!   and reads weights. TinyViT's queries and keys are captured as the layer's input
+//!   and computed per window on demand, which costs nothing where nobody asks.
+//! - Weights are read tensor by tensor from their files, not mapped: a mapped file
+//!   that another program shortens ends the process, and mapping is `unsafe`.
+//! - Prompts go to one model, other questions to the chosen one: whoever predicts
+//!   classes with a SegFormer still corrects them with MobileSAM's clicks.
+//! - Tiles are blended on the network's own grid, band by band: a photo of scores
+//!   at full resolution would take gigabytes.
 //!
 //! # Where to add things
 //!
 //! A tool: [`app::tool`], its pure part in [`document`], its pointer handling in
 //! `ui::canvas::input`. A command: [`app::command`], `app::apply`, and a line in
-//! `ui::keys`. A model family: a folder in [`models`] and a line in its registry.
+//! `ui::keys`. A model family: a folder in [`models`], a line in its `family` and its
+//! `registry`, a parity test and its fixture.
 //! A format: a file in [`formats`]. A subcommand: a file in [`cli`].
 
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod attention;
 pub mod cli;
 pub mod dataset;
 pub mod document;

@@ -1,8 +1,20 @@
 //! The command line as its users meet it: the real program, with good and bad
 //! input, and without a display.
 
+#[path = "cli/attention.rs"]
+mod attention;
+#[path = "cli/classify.rs"]
+mod classify;
+#[path = "cli/dump.rs"]
+mod dump;
+#[path = "cli/models.rs"]
+mod models;
 #[path = "cli/pipe.rs"]
 mod pipe;
+#[path = "cli/predict.rs"]
+mod predict;
+#[path = "cli/tensors.rs"]
+mod tensors;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -33,8 +45,23 @@ fn sample(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// A tiny checkpoint with a picture and what the reference makes of it.
+fn fixture(family: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(family)
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("output is UTF-8")
+}
+
+/// What a run prints that succeeds without a word on standard error.
+fn succeeded(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), &*told), (Some(0), ""), "{command:?}");
+    text(&output.stdout)
 }
 
 /// The one sentence that a run with exit code `code` leaves on standard error.
@@ -120,6 +147,11 @@ fn help_and_version_are_printed() {
     for args in [
         &["--help"][..],
         &["segment", "--help"],
+        &["classify", "--help"],
+        &["predict", "--help"],
+        &["attention", "--help"],
+        &["dump", "--help"],
+        &["models", "--help"],
         &["pipe", "-h"],
         &["export", "-h"],
     ] {
@@ -172,16 +204,6 @@ fn bad_usage_is_exit_code_2() {
         let told = complaint(&patchlens(args).output().unwrap(), 2);
         assert!(told.contains("--help`"), "{args:?}: {told}");
     }
-}
-
-#[test]
-fn models_are_listed() {
-    let list = patchlens(["models"]).output().unwrap();
-    assert!(list.status.success() && text(&list.stdout).starts_with("mobile-sam "));
-    let list = patchlens(["models", "--json"]).output().unwrap();
-    let list: Value = serde_json::from_slice(&list.stdout).unwrap();
-    assert_eq!(list["models"][0]["name"], json!("mobile-sam"));
-    assert_eq!(list["models"][0]["licence"], json!("Apache-2.0"));
 }
 
 #[cfg(target_os = "linux")]
@@ -345,6 +367,10 @@ fn an_unknown_model_is_refused() {
         .output()
         .unwrap();
     assert!(complaint(&output, 1).contains("no-such-model"));
+    let dense = fixture("segformer");
+    let args = ["--point", "1,1", "--model", dense.to_str().unwrap()];
+    let told = bench.segment_refused(&photo, args, 1);
+    assert!(told.contains("segformer cannot take points"), "{told}");
 }
 
 fn segment_to(photo: &Path, mask: &Path) -> Output {

@@ -2,7 +2,9 @@
 //! What the fixtures hold is written in `fixtures/mobile_sam/NOTICE`.
 
 use patchlens::label::{Mask, Rect};
-use patchlens::models::{Encoding, MobileSam, Prediction, Prompt, PromptPoint};
+use patchlens::models::{
+    Checkpoint, Encoding, Prediction, Prompt, PromptPoint, PromptableModel, mobile_sam,
+};
 use patchlens::nn::capture::Capture;
 use patchlens::task::detached;
 use safetensors::SafeTensors;
@@ -30,11 +32,12 @@ fn sample(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn model() -> &'static MobileSam {
-    static MODEL: OnceLock<MobileSam> = OnceLock::new();
+fn model() -> &'static PromptableModel {
+    static MODEL: OnceLock<PromptableModel> = OnceLock::new();
     MODEL.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/mobile-sam");
-        MobileSam::from_folder(&folder, &candle_core::Device::Cpu).unwrap()
+        let checkpoint = Checkpoint::read(&folder).unwrap();
+        mobile_sam::load(&checkpoint.weights().unwrap(), &checkpoint).unwrap()
     })
 }
 

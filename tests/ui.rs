@@ -1,6 +1,9 @@
 //! The window, driven by accessibility labels and pointer events without a
 //! display: with a fake engine for behaviour, and once with the real model.
 
+#[path = "ui/models.rs"]
+mod models;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +15,7 @@ use egui_kittest::kittest::Queryable as _;
 use patchlens::app::{Command, Dialog, OpenDocument, Settings, Tool};
 use patchlens::ui::Window;
 use patchlens::worker::fake::{FakeControl, FakeEngine};
-use patchlens::worker::{DEFAULT_MODEL, Engine, MobileSamEngine, Stage, Worker};
+use patchlens::worker::{DEFAULT_MODEL, Engine, ModelEngine, Stage, Worker};
 
 /// Long enough for a slow machine; only a failing test ever waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -794,7 +797,7 @@ fn the_real_model_segments_a_photo() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/samples/coffee.png");
     let photo = folder.path().join("coffee.png");
     std::fs::copy(sample, &photo).unwrap();
-    let engine = Box::new(MobileSamEngine::new(DEFAULT_MODEL));
+    let engine = Box::new(ModelEngine::new(DEFAULT_MODEL));
     let mut bench = Bench::new(engine, folder, &photo);
     bench.until("the photo is open", |window| window.app.open.is_some());
     bench.harness.run_steps(3);

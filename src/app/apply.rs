@@ -46,6 +46,11 @@ impl App {
             Command::NextCandidate => self.turn_candidate(1),
             Command::PreviousCandidate => self.turn_candidate(-1),
             Command::SegmentEverything => self.segment_everything(),
+            Command::Predict => self.predict(),
+            Command::AcceptLabel(label) => self.accept_label(label),
+            Command::AskForModel => self.requests.push(Request::PickModel),
+            Command::ChooseModel(name) => self.choose_model(name),
+            Command::AdoptLabels => self.adopt_labels(),
             Command::StopModel => self.stop_model(),
             Command::Cancel(job) => self.worker.cancel(job),
 

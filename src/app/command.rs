@@ -1,6 +1,7 @@
 //! Everything that the user can ask for, by mouse, key, menu or palette. The
 //! window only makes commands; [`App::apply`](super::App::apply) carries them out.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::App;
@@ -9,6 +10,7 @@ use super::tool::Tool;
 use crate::document::ClassRemoval;
 use crate::formats::ExportKind;
 use crate::label::{ClassId, SegmentId};
+use crate::models::ModelInfo;
 use crate::worker::JobId;
 
 /// One request of the user.
@@ -61,6 +63,16 @@ pub enum Command {
     PreviousCandidate,
     /// Offer masks for the whole photo.
     SegmentEverything,
+    /// Ask the chosen model about the whole photo.
+    Predict,
+    /// Keep all areas on offer of a class.
+    AcceptLabel(usize),
+    /// Ask for a checkpoint folder with the desktop's file dialog.
+    AskForModel,
+    /// Load this model and choose it.
+    ChooseModel(OsString),
+    /// Make the model's labels classes of the document.
+    AdoptLabels,
     /// Stop what the model is doing.
     StopModel,
     /// Stop this job.
@@ -156,6 +168,8 @@ pub enum Dialog {
     Palette(String),
     /// Everything that has been said.
     Messages,
+    /// What the chosen model is.
+    ModelCard,
     /// Settings.
     Settings,
     /// What the program is, and whose work is in it.
@@ -171,6 +185,8 @@ pub enum PathPurpose {
     Folder,
     /// A file to export to.
     Export,
+    /// A checkpoint folder.
+    Model,
 }
 
 impl Command {
@@ -207,6 +223,17 @@ impl Command {
                 .is_none_or(|open| open.selection.len() < 2)
                 .then_some("Select two segments or more: Shift+click adds"),
             Self::StopModel => (!app.is_model_busy()).then_some("Nothing is running"),
+            Self::Predict => needs_photo.or_else(|| app.cannot_predict()),
+            Self::AcceptLabel(label) => open
+                .is_none_or(|open| open.prompting.offered_of(*label) == 0)
+                .then_some("Nothing of this class is on offer"),
+            Self::AdoptLabels => needs_photo.or_else(|| {
+                let none = |info: &ModelInfo| info.labels.classes.is_empty();
+                app.model
+                    .as_ref()
+                    .is_none_or(none)
+                    .then_some("The model has no classes")
+            }),
             Self::AskForExport
             | Self::SegmentEverything
             | Self::Fit

@@ -54,7 +54,11 @@ impl App {
                 );
             }
             EventKind::Scanned { folder, photos } => self.scanned(document, folder, photos),
-            EventKind::ModelLoaded(info) => self.model = Some(info),
+            EventKind::ModelLoaded(info) => {
+                if let ActivityKind::LoadModel(name) = activity.kind {
+                    self.model_loaded(name, info);
+                }
+            }
             EventKind::Failed(reason) => self.failed(&activity, reason),
             EventKind::Cancelled => self.cancelled(&activity),
             EventKind::Encoded { .. } if self.is_current(document) => {
@@ -77,6 +81,14 @@ impl App {
                 });
                 if awaited {
                     self.everything_proposed(proposals);
+                }
+            }
+            EventKind::Predicted(predicted) => {
+                let awaited = self.open.as_ref().is_some_and(|open| {
+                    open.prompting.waiting_for_everything == Some(activity.job)
+                });
+                if awaited {
+                    self.predicted(predicted);
                 }
             }
             EventKind::Rewindowed(photo) if self.is_current(document) => {
@@ -138,7 +150,7 @@ impl App {
     }
 
     /// Have the model look at the photo before anybody asks.
-    fn encode(&mut self) {
+    pub(super) fn encode(&mut self) {
         let Some(open) = &self.open else { return };
         let kind = JobKind::Encode {
             photo: open.photo.clone(),
@@ -236,7 +248,11 @@ impl App {
         if matches!(activity.kind, ActivityKind::Open(_)) && !self.is_opening() {
             self.restore_discarded();
         }
-        if activity.kind == ActivityKind::Everything && self.is_current(activity.document) {
+        let asked = matches!(
+            activity.kind,
+            ActivityKind::Everything | ActivityKind::Predict
+        );
+        if asked && self.is_current(activity.document) {
             self.notices.say(Severity::Info, "Stopped");
         }
     }

@@ -50,6 +50,7 @@ impl App {
     /// Do what was to be done once nothing unsaved stood in its way.
     pub(super) fn go_on(&mut self, then: Then) {
         match then {
+            Then::Open(path) if Self::is_model_folder(&path) => self.choose_model(path.into()),
             Then::Open(path) if path.is_dir() => self.scan(path),
             Then::Open(path) => self.open_photo(path),
             Then::Quit => self.requests.push(Request::Close),

@@ -7,6 +7,7 @@ pub mod command;
 mod events;
 mod files;
 mod folder;
+mod models;
 pub mod notices;
 mod open_document;
 mod painting;
@@ -14,19 +15,20 @@ mod prompting;
 pub mod settings;
 pub mod tool;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use command::{Command, Dialog, PathPurpose, Then, UnsavedAnswer};
 pub use folder::Folder;
 pub use notices::{Notice, Notices, Severity};
-pub use open_document::{Offer, Offered, OpenDocument, Prompting};
-pub use settings::{Settings, ThemeChoice};
+pub use open_document::{Offer, Offered, OfferedLabel, OpenDocument, Prompting};
+pub use settings::{Framing, Settings, ThemeChoice};
 pub use tool::Tool;
 
 use crate::label::ClassId;
 use crate::models::ModelInfo;
-use crate::worker::{DocumentId, JobId, JobKind, Stage, Worker};
+use crate::worker::{DEFAULT_MODEL, DocumentId, JobId, JobKind, Memory, Stage, Worker};
 
 /// Unsaved edits are journalled once the user has paused for this long.
 const JOURNAL_AFTER: Duration = Duration::from_millis(1500);
@@ -46,8 +48,12 @@ pub struct App {
     pub current_class: ClassId,
     /// What has been said to the user.
     pub notices: Notices,
-    /// The model, once it is loaded.
+    /// The chosen model, once it is loaded.
     pub model: Option<ModelInfo>,
+    /// The name of the chosen model.
+    chosen: OsString,
+    /// The name of the model that answers prompts, once it is loaded.
+    prompter: Option<OsString>,
     /// The dialog that is shown.
     pub dialog: Option<Dialog>,
     /// Whether the first-steps line is shown.
@@ -70,6 +76,8 @@ pub enum Request {
     PickPhoto,
     /// Show the desktop's file dialog for a folder.
     PickFolder,
+    /// Show the desktop's file dialog for a checkpoint folder.
+    PickModel,
     /// Move the view.
     View(ViewRequest),
     /// Close the window.
@@ -121,25 +129,34 @@ pub enum ActivityKind {
     Export(PathBuf),
     /// List this folder.
     Scan(PathBuf),
-    /// Load the model.
-    LoadModel,
+    /// Load this model.
+    LoadModel(OsString),
     /// Encode the photo.
     Encode,
     /// Masks for the prompt.
     Prompt,
     /// Masks for the whole photo.
     Everything,
+    /// Classes of the photo or its pixels.
+    Predict,
 }
 
 impl ActivityKind {
     /// Whether the model is at work for it, and it may be stopped at any time.
     pub fn is_inference(&self) -> bool {
-        matches!(self, Self::Encode | Self::Prompt | Self::Everything)
+        matches!(
+            self,
+            Self::Encode | Self::Prompt | Self::Everything | Self::Predict
+        )
     }
 
     /// Whether the user may stop it: what writes files is left to finish.
     pub fn can_be_stopped(&self) -> bool {
-        self.is_inference() || matches!(self, Self::Open(_) | Self::Scan(_) | Self::Rewindow)
+        self.is_inference()
+            || matches!(
+                self,
+                Self::Open(_) | Self::Scan(_) | Self::Rewindow | Self::LoadModel(_)
+            )
     }
 }
 
@@ -156,6 +173,8 @@ impl App {
             current_class: 1,
             notices: Notices::default(),
             model: None,
+            chosen: DEFAULT_MODEL.into(),
+            prompter: None,
             dialog: None,
             everything_serial: 0,
             activities: Vec::new(),
@@ -165,10 +184,7 @@ impl App {
             documents: 0,
             serials: 0,
         };
-        let kind = JobKind::LoadModel {
-            name: crate::worker::DEFAULT_MODEL.to_owned(),
-        };
-        app.start(DocumentId(0), kind, ActivityKind::LoadModel);
+        app.choose_model(DEFAULT_MODEL.into());
         app
     }
 
@@ -189,6 +205,22 @@ impl App {
         self.activities
             .iter()
             .any(|activity| activity.kind.is_inference())
+    }
+
+    /// The model that is being loaded, if one is.
+    pub fn loading_model(&self) -> Option<&OsString> {
+        self.activities
+            .iter()
+            .rev()
+            .find_map(|activity| match &activity.kind {
+                ActivityKind::LoadModel(name) => Some(name),
+                _ => None,
+            })
+    }
+
+    /// How much memory encodings take.
+    pub fn memory(&self) -> &Memory {
+        self.worker.memory()
     }
 
     /// Whether a photo is being opened.

@@ -9,7 +9,7 @@ use crate::document::{Document, History};
 use crate::label::{Mask, SegmentId};
 use crate::models::{Prompt, PromptPoint};
 use crate::photo::Photo;
-use crate::worker::{DocumentId, JobId, OpenedPhoto, Proposal, Proposals};
+use crate::worker::{DocumentId, JobId, Likely, OpenedPhoto, Proposal, Proposals};
 
 /// Undo steps are dropped, oldest first, once they hold more than this.
 const HISTORY_BYTES: usize = 512 << 20;
@@ -131,6 +131,10 @@ pub struct Prompting {
     pub offer: Option<Offer>,
     /// The masks on offer for the whole photo.
     pub everything: Option<Vec<Offered>>,
+    /// The classes of those masks, where the model gave them some.
+    pub labels: Vec<OfferedLabel>,
+    /// What a classifier takes the photo for, the likeliest first.
+    pub likely: Vec<Likely>,
 }
 
 impl Prompting {
@@ -141,7 +145,16 @@ impl Prompting {
 
     /// Whether there is anything that Esc would drop.
     pub(super) fn is_under_way(&self) -> bool {
-        !self.is_empty() || self.has_offer() || self.waiting_for_everything.is_some()
+        !self.is_empty()
+            || self.has_offer()
+            || self.waiting_for_everything.is_some()
+            || !self.likely.is_empty()
+    }
+
+    /// How many of the masks on offer are of a label.
+    pub fn offered_of(&self, label: usize) -> usize {
+        let all = self.everything.iter().flatten();
+        all.filter(|offered| offered.label == Some(label)).count()
     }
 
     /// Whether an answer is awaited.
@@ -170,6 +183,19 @@ impl Prompting {
     }
 }
 
+/// A class that a dense model found on the photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfferedLabel {
+    /// The model's name for it.
+    pub name: String,
+    /// The colour that its segments will have.
+    pub color: [u8; 3],
+    /// The model's mean probability where it sees this class, 0..=1.
+    pub score: f32,
+    /// Its pixels on the photo, offered or accepted.
+    pub pixels: u64,
+}
+
 /// One of the masks on offer for the whole photo.
 pub struct Offered {
     /// Its pixels.
@@ -178,6 +204,9 @@ pub struct Offered {
     pub score: f32,
     /// Keeps its colour on screen while others are taken.
     pub number: usize,
+    /// Which of [`Prompting::labels`] it is of; `None` for objects without a
+    /// class, which get the current one.
+    pub label: Option<usize>,
 }
 
 /// Candidate masks for one prompt, one of them chosen.

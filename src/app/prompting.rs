@@ -4,7 +4,7 @@
 use super::notices::Severity;
 use super::open_document::{Offer, Offered};
 use super::{ActivityKind, App};
-use crate::document::{accept, accept_all, unchanged_since};
+use crate::document::{accept, unchanged_since};
 use crate::label::Mask;
 use crate::models::{EverythingOptions, PromptPoint};
 use crate::worker::{JobKind, Proposals};
@@ -136,6 +136,7 @@ impl App {
                     mask,
                     score,
                     number,
+                    label: None,
                 })
                 .collect(),
         );
@@ -167,14 +168,10 @@ impl App {
             let base = open.prompting.asked_from.as_ref().unwrap_or(now);
             let mask = unchanged_since(base, now, &chosen.mask);
             accept(now, &mask, class, Some(chosen.score)).map(|edited| ("Accept mask", edited))
-        } else if let Some(masks) = &open.prompting.everything {
-            let masks: Vec<_> = masks
-                .iter()
-                .map(|offered| (offered.mask.clone(), Some(offered.score)))
-                .collect();
-            accept_all(open.document(), &masks, class)
-                .map(|edited| ("Accept all proposals", edited))
         } else {
+            if self.accept_offered("Accept all proposals", |_, _| true) {
+                self.drop_offer();
+            }
             return;
         };
         if self.finish_edit(result) {
@@ -186,31 +183,7 @@ impl App {
 
     /// Keep one mask of those offered for the whole photo; the others stay on offer.
     pub(super) fn accept_one(&mut self, index: usize) {
-        self.stroke_end();
-        let class = self.current_class;
-        let serial = self.next_serial();
-        let Some(open) = &mut self.open else { return };
-        let Some(masks) = &mut open.prompting.everything else {
-            return;
-        };
-        if index >= masks.len() {
-            return;
-        }
-        self.settings.first_steps_done = true;
-        self.first_steps = false;
-        let (mask, score) = (masks[index].mask.clone(), masks[index].score);
-        let result = accept_all(open.history.current(), &[(mask, Some(score))], class)
-            .map(|edited| ("Accept proposal", edited));
-        if self.finish_edit(result)
-            && let Some(open) = &mut self.open
-            && let Some(masks) = &mut open.prompting.everything
-        {
-            masks.remove(index);
-            self.everything_serial = serial;
-            if masks.is_empty() {
-                open.prompting.everything = None;
-            }
-        }
+        self.accept_offered("Accept proposal", |at, _| at == index);
     }
 
     /// Forget prompt and proposals.

@@ -25,6 +25,47 @@ pub enum ThemeChoice {
     Light,
 }
 
+/// How a whole photo is shown to models that are not prompted: see
+/// [`predict::Framing`](crate::models::predict::Framing).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Framing {
+    /// The checkpoint's own preprocessing, a centre crop included.
+    Trained,
+    /// The whole photo, squashed to the trained input size.
+    #[default]
+    Squash,
+    /// The whole photo, padded to the trained input size.
+    Pad,
+    /// Overlapping tiles at the photo's own resolution.
+    Slide,
+}
+
+impl Framing {
+    /// All of them, as menus list them.
+    pub const ALL: [Self; 4] = [Self::Squash, Self::Pad, Self::Slide, Self::Trained];
+
+    /// What menus call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Squash => "Whole photo, squashed",
+            Self::Pad => "Whole photo, padded",
+            Self::Slide => "Tiles at full resolution",
+            Self::Trained => "As the checkpoint says",
+        }
+    }
+}
+
+impl From<Framing> for crate::models::predict::Framing {
+    fn from(framing: Framing) -> Self {
+        match framing {
+            Framing::Trained => Self::Trained,
+            Framing::Squash => Self::Squash,
+            Framing::Pad => Self::Pad,
+            Framing::Slide => Self::Slide,
+        }
+    }
+}
+
 /// Everything that is remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -59,6 +100,12 @@ pub struct Settings {
     pub first_steps_done: bool,
     /// Photos opened lately, newest first.
     pub recent: Vec<PathBuf>,
+    /// Folders of models chosen lately, newest first.
+    pub recent_models: Vec<PathBuf>,
+    /// How a whole photo is shown to models that are not prompted.
+    pub framing: Framing,
+    /// Accepted classes become a segment per connected area, not one per class.
+    pub separate_areas: bool,
     #[serde(skip)]
     file: Option<PathBuf>,
 }
@@ -80,6 +127,9 @@ impl Default for Settings {
             voc_palette: false,
             first_steps_done: false,
             recent: Vec::new(),
+            recent_models: Vec::new(),
+            framing: Framing::default(),
+            separate_areas: false,
             file: None,
         }
     }
@@ -111,6 +161,7 @@ impl Settings {
         let mut kept = self.clone();
         // JSON holds Unicode only: a path that is not cannot be remembered.
         kept.recent.retain(|path| path.to_str().is_some());
+        kept.recent_models.retain(|path| path.to_str().is_some());
         let _ = serde_json::to_vec_pretty(&kept)
             .map_err(std::io::Error::other)
             .and_then(|bytes| replace(file, &bytes));
@@ -136,6 +187,14 @@ impl Settings {
         self.recent.truncate(RECENT);
     }
 
+    /// Note that the model in `folder` was used.
+    pub fn remember_model(&mut self, folder: &Path) {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+        self.recent_models.retain(|known| *known != folder);
+        self.recent_models.insert(0, folder);
+        self.recent_models.truncate(RECENT);
+    }
+
     /// Hand-edited values outside their ranges must not break the window.
     fn make_sane(&mut self) {
         let sane = |value: f32, low: f32, high: f32, default: f32| {
@@ -154,6 +213,7 @@ impl Settings {
         );
         self.max_megapixels = self.max_megapixels.clamp(1, 4000);
         self.recent.truncate(RECENT);
+        self.recent_models.truncate(RECENT);
     }
 }
 

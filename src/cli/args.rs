@@ -1,4 +1,10 @@
 //! From the words of the command line to what they ask for.
+//!
+//! Each subcommand reads its own words, in its own file, through [`read`]. What
+//! several of them take is here: options that mean the same everywhere
+//! ([`Common`]) and the values of options ([`value`]).
+
+pub mod value;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -6,13 +12,11 @@ use std::path::PathBuf;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::Parser;
 
-use super::{export, help, pipe, segment};
-use crate::models::{Prompt, PromptPoint};
+use super::{attention, classify, dump, export, help, models, pipe, predict, segment};
+use crate::models::predict::{Framing, Options};
 use crate::photo::Limits;
 use crate::worker::DEFAULT_MODEL;
-
-/// More threads than any machine has cores are a slip of the finger.
-const MOST_THREADS: usize = 1024;
+use value::{framing, input_size, threads, whole};
 
 /// The command line does not make sense; one sentence that says why and where
 /// the help is.
@@ -46,20 +50,50 @@ pub enum Action {
     Version,
     /// Segment one object of one photo.
     Segment(segment::Args),
+    /// Tell what photos show.
+    Classify(classify::Args),
+    /// Give each pixel of photos a class.
+    Predict(predict::Args),
+    /// Show where a model looks.
+    Attention(Box<attention::Args>),
+    /// Write what a model computes.
+    Dump(dump::Args),
     /// Serve requests on standard input.
     Pipe(pipe::Args),
     /// List the models.
-    Models {
-        /// As one JSON object.
-        json: bool,
-    },
+    Models(models::Args),
     /// Write exports of saved labels.
     Export(export::Args),
 }
 
 /// A complaint about the words, before it is known whose help to point to.
 type Complaint = Box<dyn std::error::Error + Send + Sync>;
-type Parsed<T> = Result<T, Complaint>;
+/// What reading the words gives.
+pub type Parsed<T> = Result<T, Complaint>;
+
+/// How a subcommand reads its words.
+type Read = fn(&mut Parser, &mut Common) -> Parsed<Action>;
+
+/// All subcommands.
+const SUBCOMMANDS: [(&str, Read); 8] = [
+    ("segment", segment::parse),
+    ("classify", classify::parse),
+    ("predict", predict::parse),
+    ("attention", attention::parse),
+    ("dump", dump::parse),
+    ("pipe", pipe::parse),
+    ("models", models::parse),
+    ("export", export::parse),
+];
+
+/// What short options stand for.
+const SHORT: [(char, &str); 5] = [
+    ('o', "output"),
+    ('p', "point"),
+    ('b', "box"),
+    ('m', "model"),
+    ('h', "help"),
+];
 
 /// Understand the arguments `args`, the program's own name first.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
@@ -81,55 +115,135 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
 }
 
 /// Options that mean the same everywhere.
-struct Common {
+#[derive(Debug, Default)]
+pub struct Common {
     threads: Option<usize>,
-    limits: Limits,
-    model: OsString,
-    json: bool,
+    /// What decoding may use.
+    pub limits: Limits,
+    model: Option<OsString>,
+    /// Print JSON.
+    pub json: bool,
     output: Option<PathBuf>,
-}
-
-impl Default for Common {
-    fn default() -> Self {
-        Self {
-            threads: None,
-            limits: Limits::default(),
-            model: DEFAULT_MODEL.into(),
-            json: false,
-            output: None,
-        }
-    }
+    framing: Framing,
+    input: Option<(usize, usize)>,
 }
 
 impl Common {
-    fn output(&mut self) -> Parsed<PathBuf> {
-        self.output
-            .take()
+    /// Where to write, if that was said.
+    pub fn output_if_any(&mut self) -> Option<PathBuf> {
+        self.output.take()
+    }
+
+    /// Where to write.
+    pub fn output(&mut self) -> Parsed<PathBuf> {
+        self.output_if_any()
             .ok_or_else(|| "say where to write with -o".into())
     }
-}
 
-/// Which of the options in [`Common`] a subcommand knows, besides `--threads`.
-struct Knows(&'static [&'static str]);
+    /// The model, or the program's default, which takes prompts.
+    pub fn model_or_default(&mut self) -> OsString {
+        self.model.take().unwrap_or_else(|| DEFAULT_MODEL.into())
+    }
 
-impl Knows {
-    /// Take the option `name` if it is one of these. Whether it was.
-    fn take(&self, name: &str, parser: &mut Parser, common: &mut Common) -> Parsed<bool> {
-        if name != "threads" && !self.0.contains(&name) {
-            return Ok(false);
+    /// The model, where the default could not do what is asked.
+    pub fn model(&mut self) -> Parsed<OsString> {
+        self.model
+            .take()
+            .ok_or_else(|| "name the model with --model: its folder, or a built-in one".into())
+    }
+
+    /// How to show a photo to a model.
+    pub fn options(&self) -> Options {
+        Options {
+            framing: self.framing,
+            input: self.input,
+            ..Options::default()
         }
+    }
+
+    /// As [`Common::options`], where the model has to see the photo at once.
+    pub fn options_at_once(&self) -> Parsed<Options> {
+        if self.framing == Framing::Slide {
+            return Err("--fit slide is for predict only: use trained, squash or pad".into());
+        }
+        Ok(self.options())
+    }
+
+    /// Take the value of the option `name`. Whether there is such an option.
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Parsed<bool> {
         match name {
-            "threads" => common.threads = Some(threads(&parser.value()?)?),
+            "threads" => self.threads = Some(threads(&parser.value()?)?),
             "max-megapixels" => {
-                common.limits = Limits::megapixels(whole(&parser.value()?, "--max-megapixels")?);
+                self.limits = Limits::megapixels(whole(&parser.value()?, "--max-megapixels")?);
             }
-            "model" => common.model = parser.value()?,
-            "json" => common.json = true,
-            "output" => common.output = Some(parser.value()?.into()),
+            "model" => self.model = Some(parser.value()?),
+            "json" => self.json = true,
+            "output" => self.output = Some(parser.value()?.into()),
+            "fit" => self.framing = framing(&parser.value()?)?,
+            "size" => self.input = Some(input_size(&parser.value()?)?),
             _ => return Ok(false),
         }
         Ok(true)
     }
+}
+
+/// A word of the command line.
+pub enum Word<'a> {
+    /// An option by its long name, without dashes.
+    Option(&'a str),
+    /// Anything else.
+    Plain(OsString),
+}
+
+/// Read all words of a subcommand. `common` are the options of [`Common`] that
+/// it knows besides `--threads`; `own` takes other words and says whether it
+/// could. `Some` if its help was asked for.
+pub fn read(
+    parser: &mut Parser,
+    values: &mut Common,
+    common: &[&str],
+    own: &mut dyn FnMut(Word<'_>, &mut Parser) -> Parsed<bool>,
+) -> Parsed<Option<Help>> {
+    while let Some(arg) = parser.next()? {
+        let (name, shown) = match arg {
+            Long(name) => (name.to_owned(), format!("--{name}")),
+            Short(letter) => (long_name(letter), format!("-{letter}")),
+            Value(word) => {
+                let shown = word.clone();
+                if !own(Word::Plain(word), parser)? {
+                    return Err(format!("{shown:?} is too much").into());
+                }
+                continue;
+            }
+        };
+        if name == "help" {
+            return Ok(Some(Help));
+        }
+        let known = name == "threads" || common.contains(&name.as_str());
+        let taken = known && values.take(&name, parser)?;
+        if !taken && !own(Word::Option(&name), parser)? {
+            return Err(format!("there is no option {shown} here").into());
+        }
+    }
+    Ok(None)
+}
+
+/// That the help was asked for.
+#[derive(Debug)]
+pub struct Help;
+
+fn long_name(letter: char) -> String {
+    let known = SHORT.iter().find(|(short, _)| *short == letter);
+    known.map_or(String::new(), |(_, long)| (*long).to_owned())
+}
+
+/// Put the one photo that a subcommand takes into `place`.
+pub fn one_photo(place: &mut Option<PathBuf>, word: OsString) -> Parsed<()> {
+    if place.is_some() {
+        return Err(format!("only one photo at a time, so {word:?} is too much").into());
+    }
+    *place = Some(PathBuf::from(word));
+    Ok(())
 }
 
 /// The words before the subcommand, then the subcommand's own. `name` tells which
@@ -139,27 +253,22 @@ fn program(
     common: &mut Common,
     name: &mut Option<&'static str>,
 ) -> Parsed<Action> {
-    const KNOWS: Knows = Knows(&[]);
-    let mut path = None;
+    let mut path: Option<OsString> = None;
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Action::Help(help::PROGRAM)),
             Short('V') | Long("version") => return Ok(Action::Version),
-            Long(option) => {
-                let option = option.to_owned();
-                if !KNOWS.take(&option, parser, common)? {
-                    return Err(no_option(&option));
-                }
+            Long("threads") => {
+                common.take("threads", parser)?;
             }
+            Long(option) => return Err(format!("there is no option --{option} here").into()),
             Value(word) if path.is_none() => {
-                *name = subcommand_name(&word);
-                match name {
-                    Some("segment") => return segment(parser, common),
-                    Some("pipe") => return pipe(parser, common),
-                    Some("models") => return models(parser, common),
-                    Some("export") => return export(parser, common),
-                    _ => path = Some(word),
+                let known = SUBCOMMANDS.iter().find(|(name, _)| word == OsStr::new(name));
+                if let Some((known, read)) = known {
+                    *name = Some(known);
+                    return read(parser, common);
                 }
+                path = Some(word);
             }
             Value(_) => return Err(two_paths(path.as_deref())),
             other => return Err(other.unexpected().into()),
@@ -170,195 +279,8 @@ fn program(
     })
 }
 
-fn subcommand_name(word: &OsStr) -> Option<&'static str> {
-    ["segment", "pipe", "models", "export"]
-        .into_iter()
-        .find(|name| word == OsStr::new(name))
-}
-
 fn two_paths(first: Option<&OsStr>) -> Complaint {
     let first = first.unwrap_or_default().to_string_lossy();
     format!("{first} is not a subcommand, and the window opens one photo or folder at a time")
         .into()
-}
-
-fn no_option(name: &str) -> Complaint {
-    format!("there is no option --{name} here").into()
-}
-
-fn segment(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
-    const KNOWS: Knows = Knows(&["max-megapixels", "model", "json", "output"]);
-    let mut image = None;
-    let mut prompt = Prompt::default();
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Short('h') | Long("help") => return Ok(Action::Help(help::SEGMENT)),
-            Short('o') => common.output = Some(parser.value()?.into()),
-            Short('p') | Long("point") => prompt.points.push(point(&parser.value()?)?),
-            Short('b') | Long("box") => prompt.bbox = Some(bbox(&parser.value()?)?),
-            Long(option) => {
-                let option = option.to_owned();
-                if !KNOWS.take(&option, parser, common)? {
-                    return Err(no_option(&option));
-                }
-            }
-            Value(word) if image.is_none() => image = Some(PathBuf::from(word)),
-            Value(word) => {
-                return Err(format!("only one photo at a time, so {word:?} is too much").into());
-            }
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let image = image.ok_or("name the photo to segment")?;
-    if prompt.points.is_empty() && prompt.bbox.is_none() {
-        return Err("say what to segment with --point X,Y or --box X0,Y0,X1,Y1".into());
-    }
-    Ok(Action::Segment(segment::Args {
-        image,
-        prompt,
-        output: common.output()?,
-        model: std::mem::take(&mut common.model),
-        limits: common.limits,
-        json: common.json,
-    }))
-}
-
-fn pipe(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
-    const KNOWS: Knows = Knows(&["max-megapixels", "model"]);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Short('h') | Long("help") => return Ok(Action::Help(help::PIPE)),
-            Long(option) => {
-                let option = option.to_owned();
-                if !KNOWS.take(&option, parser, common)? {
-                    return Err(no_option(&option));
-                }
-            }
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let model = std::mem::take(&mut common.model);
-    Ok(Action::Pipe(pipe::Args {
-        model,
-        limits: common.limits,
-    }))
-}
-
-fn models(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
-    const KNOWS: Knows = Knows(&["json"]);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Short('h') | Long("help") => return Ok(Action::Help(help::MODELS)),
-            Long(option) => {
-                let option = option.to_owned();
-                if !KNOWS.take(&option, parser, common)? {
-                    return Err(no_option(&option));
-                }
-            }
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    Ok(Action::Models { json: common.json })
-}
-
-fn export(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
-    const KNOWS: Knows = Knows(&["max-megapixels", "output"]);
-    let (mut images, mut kind, mut class) = (Vec::new(), None, None);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Short('h') | Long("help") => return Ok(Action::Help(help::EXPORT)),
-            Short('o') => common.output = Some(parser.value()?.into()),
-            Long("kind") => kind = Some(text(parser.value()?, "--kind")?),
-            Long("class") => class = Some(text(parser.value()?, "--class")?),
-            Long(option) => {
-                let option = option.to_owned();
-                if !KNOWS.take(&option, parser, common)? {
-                    return Err(no_option(&option));
-                }
-            }
-            Value(word) => images.push(PathBuf::from(word)),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    if images.is_empty() {
-        return Err("name the photos to export".into());
-    }
-    let kind = export_kind(kind.as_deref(), class)?;
-    Ok(Action::Export(export::Args {
-        images,
-        kind,
-        folder: common.output()?,
-        limits: common.limits,
-    }))
-}
-
-fn export_kind(kind: Option<&str>, class: Option<String>) -> Parsed<export::Kind> {
-    let kind = kind.unwrap_or(if class.is_some() { "binary" } else { "classes" });
-    Ok(match (kind, class) {
-        ("binary", Some(class)) => export::Kind::Binary { class },
-        ("binary", None) => return Err("a binary export needs --class NAME or --class ID".into()),
-        (_, Some(_)) => return Err("--class goes with --kind binary only".into()),
-        ("classes", None) => export::Kind::Classes,
-        ("instances", None) => export::Kind::Instances,
-        ("overlay", None) => export::Kind::Overlay,
-        (other, None) => {
-            return Err(
-                format!("--kind is classes, instances, binary or overlay, not {other:?}").into(),
-            );
-        }
-    })
-}
-
-/// An option's value as text.
-fn text(value: OsString, option: &str) -> Parsed<String> {
-    let complaint = |value: OsString| format!("{option} {value:?} is not readable text");
-    Ok(value.into_string().map_err(complaint)?)
-}
-
-/// A whole number from 1 on.
-fn whole(value: &OsStr, option: &str) -> Parsed<u32> {
-    let number = value
-        .to_str()
-        .and_then(|text| text.parse().ok())
-        .filter(|n| *n > 0);
-    Ok(number.ok_or_else(|| format!("{option} takes a whole number from 1 on, not {value:?}"))?)
-}
-
-fn threads(value: &OsStr) -> Parsed<usize> {
-    let count = whole(value, "--threads")? as usize;
-    if count > MOST_THREADS {
-        return Err(format!("--threads takes at most {MOST_THREADS}, not {count}").into());
-    }
-    Ok(count)
-}
-
-/// Numbers between commas; `None` if one is no finite number.
-fn numbers(value: &OsStr) -> Option<Vec<f32>> {
-    let number = |part: &str| part.trim().parse::<f32>().ok().filter(|n| n.is_finite());
-    value.to_str()?.split(',').map(number).collect()
-}
-
-/// `X,Y` or `X,Y,1` for a point inside the object, `X,Y,0` for one outside.
-fn point(value: &OsStr) -> Parsed<PromptPoint> {
-    let (x, y, label) = match numbers(value).as_deref() {
-        Some([x, y]) => (*x, *y, 1.0),
-        Some([x, y, label]) if *label == 0.0 || *label == 1.0 => (*x, *y, *label),
-        _ => return Err(format!("--point is X,Y or X,Y,0 in pixels, not {value:?}").into()),
-    };
-    Ok(PromptPoint {
-        x,
-        y,
-        positive: label == 1.0,
-    })
-}
-
-/// Two opposite corners, in any order.
-fn bbox(value: &OsStr) -> Parsed<[f32; 4]> {
-    let Some([x0, y0, x1, y1]) = numbers(value).and_then(|n| <[f32; 4]>::try_from(n).ok()) else {
-        return Err(format!("--box is X0,Y0,X1,Y1 in pixels, not {value:?}").into());
-    };
-    if x0 == x1 || y0 == y1 {
-        return Err(format!("--box {value:?} has no area: give two opposite corners").into());
-    }
-    Ok([x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)])
 }

@@ -1,11 +1,15 @@
 //! `patchlens export`: the saved labels of many photos into one folder.
 
-use std::collections::{HashMap, HashSet};
-use std::ffi::{OsStr, OsString};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::Failure;
-use super::output::{complain, print};
+use lexopt::Parser;
+
+use super::args::value::text;
+use super::args::{Action, Common, Parsed, Word, read};
+use super::output::{each, print};
+use super::photos::{Taken, named};
+use super::{Failure, help};
 use crate::document::Document;
 use crate::formats::{self, ExportKind, ExportRequest, Opened, Protected};
 use crate::label::{ClassId, Classes};
@@ -40,6 +44,55 @@ pub enum Kind {
     Overlay,
 }
 
+/// Read the words after `export`.
+pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
+    let (mut images, mut kind, mut class) = (Vec::new(), None, None);
+    let known = ["max-megapixels", "output"];
+    let help = read(parser, common, &known, &mut |word, parser| {
+        match word {
+            Word::Option("kind") => kind = Some(text(parser.value()?, "--kind")?),
+            Word::Option("class") => class = Some(text(parser.value()?, "--class")?),
+            Word::Plain(word) => images.push(PathBuf::from(word)),
+            Word::Option(_) => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    if help.is_some() {
+        return Ok(Action::Help(help::EXPORT));
+    }
+    if images.is_empty() {
+        return Err("name the photos to export".into());
+    }
+    Ok(Action::Export(Args {
+        images,
+        kind: Kind::parse(kind.as_deref(), class)?,
+        folder: common.output()?,
+        limits: common.limits,
+    }))
+}
+
+impl Kind {
+    fn parse(kind: Option<&str>, class: Option<String>) -> Parsed<Self> {
+        let kind = kind.unwrap_or(if class.is_some() { "binary" } else { "classes" });
+        Ok(match (kind, class) {
+            ("binary", Some(class)) => Self::Binary { class },
+            ("binary", None) => {
+                return Err("a binary export needs --class NAME or --class ID".into());
+            }
+            (_, Some(_)) => return Err("--class goes with --kind binary only".into()),
+            ("classes", None) => Self::Classes,
+            ("instances", None) => Self::Instances,
+            ("overlay", None) => Self::Overlay,
+            (other, None) => {
+                return Err(format!(
+                    "--kind is classes, instances, binary or overlay, not {other:?}"
+                )
+                .into());
+            }
+        })
+    }
+}
+
 /// Run the subcommand: every photo is tried.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let folder = &args.folder;
@@ -49,35 +102,19 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             "there is no folder {folder} to export into: create it or choose another place"
         )));
     }
-    let protected = Protected::of(args.images.iter().map(PathBuf::as_path));
-    let mut taken = HashSet::new();
-    let mut failed = false;
-    for (image, target) in targets(&args.images, folder) {
-        let written = if taken.insert(target.clone()) {
-            protected
-                .check(&target)
-                .map_err(|error| error.to_string())
-                .and_then(|()| export(args, image, &target))
-        } else {
-            Err(format!(
-                "{} would overwrite the export of another photo, {}: export it into another folder",
-                image.display(),
-                target.display()
-            ))
-        };
-        match written {
-            Ok(paths) => {
-                for path in paths {
-                    print(&format!("Wrote {}.\n", path.display()))?;
-                }
-            }
-            Err(sentence) => {
-                complain(&sentence);
-                failed = true;
-            }
-        }
-    }
-    if failed { Err(Failure::Told) } else { Ok(()) }
+    let mut seen = HashSet::new();
+    let mut images = args.images.clone();
+    images.retain(|image| seen.insert(image.clone()));
+    let protected = Protected::of(images.iter().map(PathBuf::as_path));
+    let mut taken = Taken::default();
+    each(named(images), |photo| {
+        let target = photo.file(folder, ".png");
+        taken.take(&photo.photo, std::slice::from_ref(&target))?;
+        protected.check(&target)?;
+        let paths = export(args, &photo.photo, &target).map_err(Failure::Sentence)?;
+        let written = paths.iter().map(|path| format!("Wrote {}.\n", path.display()));
+        print(&written.collect::<String>())
+    })
 }
 
 /// Export one photo; the files written.
@@ -117,54 +154,9 @@ fn find_class(classes: &Classes, wanted: &str) -> Option<ClassId> {
     named.or_else(numbered).map(|class| class.id)
 }
 
-/// Each photo, once, with the file to write for it: NAME.png, where NAME is the
-/// photo's stem, or its full file name where two of the photos share a stem.
-fn targets<'a>(images: &'a [PathBuf], folder: &Path) -> Vec<(&'a Path, PathBuf)> {
-    let mut seen = HashSet::new();
-    let images: Vec<&Path> = images
-        .iter()
-        .map(PathBuf::as_path)
-        .filter(|image| seen.insert(*image))
-        .collect();
-    let mut stems: HashMap<&OsStr, u32> = HashMap::new();
-    for image in &images {
-        *stems
-            .entry(image.file_stem().unwrap_or_default())
-            .or_default() += 1;
-    }
-    let target = |image: &Path| {
-        let stem = image.file_stem().unwrap_or_default();
-        let shared = stems.get(stem).is_some_and(|count| *count > 1);
-        let mut name: OsString = if shared {
-            image.file_name()
-        } else {
-            Some(stem)
-        }
-        .unwrap_or_default()
-        .to_owned();
-        name.push(".png");
-        folder.join(name)
-    };
-    images
-        .into_iter()
-        .map(|image| (image, target(image)))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_stems_unless_two_photos_share_one() {
-        let images = ["d/a.jpg", "d/a.png", "d/b.c.jpg", "d/a.jpg"].map(PathBuf::from);
-        let targets = targets(&images, Path::new("out"));
-        let names: Vec<String> = targets
-            .iter()
-            .map(|(_, target)| target.display().to_string())
-            .collect();
-        assert_eq!(names, ["out/a.jpg.png", "out/a.png.png", "out/b.c.png"]);
-    }
 
     #[test]
     fn a_class_is_found_by_name_before_number() {

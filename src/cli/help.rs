@@ -8,12 +8,20 @@ Usage: patchlens [OPTIONS] [PHOTO|FOLDER]        open the window
        patchlens [OPTIONS] SUBCOMMAND ...        work without a window
 
 Subcommands:
-  segment   one object of one photo as a mask PNG
-  pipe      answer JSON requests on standard input, for scripts
-  models    list the models that are built in
-  export    write saved labels as class maps, instance maps, masks or overlays
+  segment     one object of one photo as a mask PNG
+  classify    what photos show
+  predict     a class for each pixel of photos, as indexed PNGs with legends
+  attention   where a model looks, as a picture or numbers
+  dump        what a model computes, for comparing with its reference
+  pipe        answer JSON requests on standard input, for scripts
+  models      list models and what they can do
+  export      write saved labels as class maps, instance maps, masks or overlays
 Each has its own help: patchlens segment --help. To open a photo or folder with
 such a name, write ./segment.
+
+Models are built in or folders as the Hugging Face Hub has them, with config.json,
+preprocessor_config.json and model.safetensors: SAM, SlimSAM, MobileSAM, ViT, DeiT,
+DINO, DINOv2, MobileViT with DeepLabV3, SegFormer. See patchlens models.
 
 Options:
       --threads N    compute with N threads instead of one per core
@@ -24,6 +32,7 @@ Examples:
   patchlens
   patchlens photos/
   patchlens segment cat.jpg --point 312,148 -o cat-mask.png
+  patchlens predict photos/ --model segformer-b0 -o class-maps
   patchlens export photos/*.jpg -o labels-for-training
 
 Exit code: 0 done, 1 something failed, 2 the command line makes no sense.
@@ -43,7 +52,7 @@ Options:
   -o, --output MASK.png    the mask to write: 8-bit grey, 255 inside, 0 outside
       --json               print one JSON object: size [h, w], score, area, bbox
                            [x, y, w, h], mask (COCO compressed RLE), times in ms
-      --model M            a built-in model or a checkpoint folder [mobile-sam]
+  -m, --model M            a built-in model or a checkpoint folder [mobile-sam]
       --max-megapixels N   refuse photos with more than N million pixels [256]
       --threads N          compute with N threads instead of one per core
   -h, --help               show this
@@ -54,27 +63,183 @@ Examples:
   patchlens segment cup.png --box 40,60,220,310 -o cup.png --json
 ";
 
+/// `patchlens classify --help`
+pub const CLASSIFY: &str = "\
+Tell what photos show, with a classifier: ViT, DeiT.
+
+Usage: patchlens classify IMAGE ... --model M [--top K] [--json] [--npy FILE]
+
+Prints probability, number and name of the likeliest classes. A photo that fails is
+named on standard error; the others go on, and the exit code is 1.
+
+Options:
+  -m, --model M            a checkpoint folder
+      --top K              how many classes to tell [5]
+      --fit FIT            trained  the checkpoint's own steps, with its crop [default]
+                           squash   the whole photo, squashed to the input size
+                           pad      the whole photo, padded to the input size
+      --size N|WxH         another input size than the trained one, in pixels
+      --json               print one JSON object for each photo: classes (id, name,
+                           probability), times in ms
+      --npy FILE           write the scores before the softmax, (1, classes), for one
+                           photo
+      --max-megapixels N   refuse photos with more than N million pixels [256]
+      --threads N          compute with N threads instead of one per core
+  -h, --help               show this
+
+Examples:
+  patchlens classify cat.jpg --model vit-base-patch16-224
+  patchlens classify photos/*.jpg --model deit-tiny --top 1 --json
+";
+
+/// `patchlens predict --help`
+pub const PREDICT: &str = "\
+Give each pixel of photos a class, with a dense model: SegFormer, MobileViT with
+DeepLabV3.
+
+Usage: patchlens predict IMAGE|DIR ... --model M -o DIR
+
+Writes NAME.png, 8-bit indexed with the model's own class numbers and 255 for pixels
+that the model was not shown, and NAME.json, the legend: model, fit, size, and number,
+name, colour and pixels of each class that occurs. NAME is the photo's stem, or its
+whole file name where two photos share a stem. A folder stands for the photos in it.
+A photo that fails is named on standard error; the others are still written, and the
+exit code is 1.
+
+Options:
+  -m, --model M            a checkpoint folder
+  -o, --output DIR         the folder to write into; it is created if it is missing
+      --fit FIT            trained  the checkpoint's own steps, with its crop [default]
+                           squash   the whole photo, squashed to the input size
+                           pad      the whole photo, padded to the input size
+                           slide    overlapping tiles at the photo's own resolution
+      --size N|WxH         another input size than the trained one, in pixels
+      --overlay            write NAME.overlay.png too: the photo with the classes
+      --npy                write NAME.npy too: the scores, (1, classes, rows, columns);
+                           not with --fit slide
+      --shard I/N          only every N-th photo, for N programs at once: I is 1 to N
+      --json               print one JSON object for each photo: what the legend has,
+                           paths, times in ms
+      --max-megapixels N   refuse photos with more than N million pixels [256]
+      --threads N          compute with N threads instead of one per core
+  -h, --help               show this
+
+Examples:
+  patchlens predict street.jpg --model segformer-b0 -o out --overlay
+  patchlens predict photos/ --model segformer-b0 -o out --fit slide --shard 2/8
+";
+
+/// `patchlens attention --help`
+pub const ATTENTION: &str = "\
+Show where a model looks: the attention of one token, as a heatmap or numbers.
+
+Usage: patchlens attention IMAGE [--model M] [--layer L] [--attention-head H]
+                           [--query X,Y|cls] [-o HEAT.png] [--npy FILE]
+
+What to show:
+      --layer L            the layer, counted from 0 [the last one]
+      --attention-head H   a number from 0, or mean, max or min over all [mean]
+      --query X,Y|cls      the token under a point of the photo, in pixels, or the
+                           class token [cls, where the model has one]
+      --reverse            who looks at the token, instead of where it looks
+      --rollout            attention through all layers up to --layer (Abnar and
+                           Zuidema 2020); for ViT, DeiT, DINO and DINOv2
+      --fusion F           rollout: mean, max or min of the attention heads [mean]
+      --discard R          rollout: leave out the lowest weights, a share of 0 to 0.999
+      --start-layer L      rollout: the first layer that counts [0]
+      --grid               a sheet with all attention heads of the layer
+  -m, --model M            a built-in model or a checkpoint folder [mobile-sam]
+      --fit FIT            trained, squash or pad: see patchlens classify --help
+      --size N|WxH         another input size than the trained one, in pixels
+
+What to write:
+  -o, --output HEAT.png    the heatmap over the photo, at the photo's size
+      --color C            viridis, magma, turbo or grey [viridis]
+      --nearest            show each token as a square
+      --opacity P          the heatmap's opacity, 0 to 1 [0.6]
+      --alone              without the photo
+      --npy FILE           the weights on the token grid, (rows, columns); with --grid
+                           (attention heads, rows, columns)
+      --json               print one JSON object: layer, grid, the part of the photo
+                           under it, weights on tokens without a place, times in ms
+
+      --max-megapixels N   refuse photos with more than N million pixels [256]
+      --threads N          compute with N threads instead of one per core
+  -h, --help               show this
+
+Examples:
+  patchlens attention cat.jpg --model dino-vits8 -o heads.png --grid
+  patchlens attention cat.jpg --layer 3 --query 312,148 -o heat.png --npy row.npy
+  patchlens attention cat.jpg --model vit-base-patch16-224 --rollout -o rollout.png
+";
+
+/// `patchlens dump --help`
+pub const DUMP: &str = "\
+Write what a model computes of a photo, with the names and shapes of the reference
+implementation (transformers), to hold a checkpoint against it.
+
+Usage: patchlens dump IMAGE --model M -o OUT.safetensors [--point X,Y[,0] ...]
+                      [--box X0,Y0,X1,Y1]
+
+Tensors: pixel_values; logits, or last_hidden_state of models without a head, or
+image_embeddings of SAM and its kin; attentions.0, attentions.1, ... of all layers;
+labels (the scores stretched over the whole photo) and labels_at_input of dense
+models; pred_masks, iou_scores, masks and mask for a prompt.
+
+Options:
+  -m, --model M            a built-in model or a checkpoint folder [mobile-sam]
+  -o, --output FILE        the safetensors file to write
+  -p, --point X,Y[,0]      a point inside the object, or outside with ,0; repeatable
+  -b, --box X0,Y0,X1,Y1    two opposite corners of a box around the object
+      --fit FIT            trained, squash or pad: see patchlens classify --help
+      --size N|WxH         another input size than the trained one, in pixels
+      --max-megapixels N   refuse photos with more than N million pixels [256]
+      --threads N          compute with N threads instead of one per core
+  -h, --help               show this
+
+Examples:
+  patchlens dump cat.jpg --model vit-base-patch16-224 -o cat.safetensors
+  patchlens dump cat.jpg --model sam-vit-base --point 312,148 -o cat.safetensors
+";
+
 /// `patchlens pipe --help`
 pub const PIPE: &str = "\
 Answer requests on standard input, one JSON object a line, one answer a line.
 
 Usage: patchlens pipe [OPTIONS]
 
-Requests:
+Requests, each with its answer (on one line):
   {\"id\":1,\"op\":\"open\",\"path\":\"a.jpg\"}
      {\"id\":1,\"ok\":true,\"width\":640,\"height\":480,\"encode_ms\":512.0}
   {\"id\":2,\"op\":\"segment\",\"points\":[[312,148,1],[90,200,0]],\"reset\":true}
      {\"id\":2,\"ok\":true,\"mask\":{\"size\":[480,640],\"counts\":\"...\"},
-      \"score\":0.98,\"decode_ms\":38.1}      (on one line)
-Points are pixels of the photo, all points of the object so far; 1 is inside, 0
-outside. \"box\":[x0,y0,x1,y1] may come with them or alone. With \"reset\":false
-the mask before is a prior. The mask is COCO compressed RLE. A request that cannot
-be served is answered
+      \"score\":0.98,\"decode_ms\":38.1}
+  {\"id\":3,\"op\":\"predict\",\"model\":\"segformer-b0\",\"fit\":\"squash\"}
+     {\"id\":3,\"ok\":true,\"size\":[480,640],\"classes\":[{\"id\":2,\"name\":\"sky\",
+      \"color\":[0,128,0],\"pixels\":70123}],\"labels\":\"FILE.png\",\"predict_ms\":90.0}
+  {\"id\":4,\"op\":\"attention\",\"model\":\"dino-vits8\",\"layer\":5,
+   \"attention_head\":2,\"query\":[312,148]}
+     {\"id\":4,\"ok\":true,\"grid\":[28,28],\"values\":[...],\"prefix\":[0.1],
+      \"attention_ms\":0.4}
+
+segment: points are pixels of the photo, all points of the object so far; 1 is inside,
+0 outside. \"box\":[x0,y0,x1,y1] may come with them or alone. With \"reset\":false the
+mask before is a prior. The mask is COCO compressed RLE.
+predict: \"labels\" is an 8-bit indexed PNG with the model's numbers, 255 where it did
+not look: \"out\" if the request names a file, else a temporary one that is gone when
+the program ends. A classifier answers with \"classes\" of id, name and probability, the
+\"top\" [5]. \"fit\" is trained, squash or pad.
+attention: \"layer\" counts from 0 [the last]; \"attention_head\" is a number, \"mean\",
+\"max\" or \"min\" [mean]; \"query\" is [x,y] or \"cls\" [cls, where there is one];
+\"reverse\":true asks who looks there. \"values\" lie on the grid, row by row; \"prefix\"
+is what falls on tokens without a place.
+Where no model is named, --model is asked. If that takes no prompts, open only reads
+the photo. A request that cannot be served is answered
      {\"id\":2,\"ok\":false,\"error\":\"...\"}
 and the program goes on. After an open that failed, no photo is open.
 
 Options:
-      --model M            a built-in model or a checkpoint folder [mobile-sam]
+  -m, --model M            a built-in model or a checkpoint folder [mobile-sam]
       --max-megapixels N   refuse photos with more than N million pixels [256]
       --threads N          compute with N threads instead of one per core
   -h, --help               show this
@@ -86,9 +251,13 @@ Example:
 
 /// `patchlens models --help`
 pub const MODELS: &str = "\
-List the models that are built in.
+List models: what each can do, parameters, classes, licence.
 
-Usage: patchlens models [--json]
+Usage: patchlens models [DIR ...] [--json]
+
+Without folders, lists the models that are built in and those that the window has
+used. A folder that cannot be used is listed with the reason; if it was named, the
+exit code is 1.
 
 Options:
       --json    print one JSON object
@@ -96,7 +265,7 @@ Options:
 
 Examples:
   patchlens models
-  patchlens models --json
+  patchlens models checkpoints/* --json
 ";
 
 /// `patchlens export --help`

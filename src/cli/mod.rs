@@ -5,23 +5,38 @@
 //! When nobody reads standard output any more, the program ends quietly.
 
 mod args;
+mod attention;
+mod classes;
+mod classify;
+mod dump;
 mod export;
 mod help;
+mod layers;
+mod model;
 mod models;
 mod output;
+mod photos;
 mod pipe;
+mod predict;
 mod prompt;
 mod segment;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub use args::UsageError;
 use args::{Action, parse};
 use output::{complain, print};
+
+use crate::attention::AttentionError;
+use crate::formats::StoreError;
+use crate::models::ModelError;
+use crate::photo::PhotoError;
+use crate::worker::JobError;
 
 /// Exit code for bad usage; 1 is for work that failed.
 const BAD_USAGE: u8 = 2;
@@ -37,17 +52,25 @@ enum Failure {
     ReaderGone,
 }
 
-impl From<crate::worker::JobError> for Failure {
-    fn from(error: crate::worker::JobError) -> Self {
-        Self::Sentence(error.to_string())
+impl Failure {
+    /// That a model failed on a photo; the sentence names it.
+    fn about(photo: &Path, error: &ModelError) -> Self {
+        Self::Sentence(format!("{}: {error}", photo.display()))
     }
 }
 
-impl From<crate::photo::PhotoError> for Failure {
-    fn from(error: crate::photo::PhotoError) -> Self {
-        Self::Sentence(error.to_string())
-    }
+/// Errors that are sentences for users already.
+macro_rules! sentences {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::Sentence(error.to_string())
+            }
+        }
+    )*};
 }
+
+sentences!(AttentionError, JobError, ModelError, PhotoError, StoreError);
 
 /// Run the program with the arguments `args`, its own name first. Subcommands are
 /// run here; for `patchlens [PATH]`, `open_window` is called with the path.
@@ -76,8 +99,12 @@ pub fn run(
             Action::Help(text) => print(text),
             Action::Version => print(&format!("patchlens {}\n", env!("CARGO_PKG_VERSION"))),
             Action::Segment(args) => segment::run(&args),
+            Action::Classify(args) => classify::run(&args),
+            Action::Predict(args) => predict::run(&args),
+            Action::Attention(args) => attention::run(&args),
+            Action::Dump(args) => dump::run(&args),
             Action::Pipe(args) => pipe::run(&args),
-            Action::Models { json } => models::run(json),
+            Action::Models(args) => models::run(&args),
             Action::Export(args) => export::run(&args),
         }
         .map(|()| ExitCode::SUCCESS)

@@ -63,6 +63,47 @@ pub fn check_folder_of(path: &Path) -> Result<(), Failure> {
     )))
 }
 
+/// Complain about a folder that neither is there nor can be created in one that
+/// is.
+pub fn check_folder(folder: &Path) -> Result<(), Failure> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let shown = folder.display();
+    Err(Failure::Sentence(if folder.exists() {
+        format!("{shown} is a file: name a folder to write into")
+    } else if folder_of(folder).is_dir() {
+        return Ok(());
+    } else {
+        let parent = folder_of(folder).display();
+        format!("there is no folder {parent} in which {shown} could be created")
+    }))
+}
+
+/// Try each of `items`: a failure is told, and the others go on.
+///
+/// # Errors
+/// [`Failure::Told`] at the end if there was one; at once if nobody reads
+/// standard output any more.
+pub fn each<T>(
+    items: impl IntoIterator<Item = T>,
+    mut work: impl FnMut(T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut failed = false;
+    for item in items {
+        match work(item) {
+            Ok(()) => {}
+            Err(Failure::Sentence(sentence)) => {
+                complain(&sentence);
+                failed = true;
+            }
+            Err(Failure::Told) => failed = true,
+            Err(gone @ Failure::ReaderGone) => return Err(gone),
+        }
+    }
+    if failed { Err(Failure::Told) } else { Ok(()) }
+}
+
 /// The folder that a file is in.
 fn folder_of(path: &Path) -> &Path {
     path.parent()

@@ -4,27 +4,38 @@
 //! `open` that fails leaves no photo open: a script that does not look at the
 //! answer must not get masks of the photo before.
 
+mod ask;
+mod request;
+
 use std::ffi::OsString;
 use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use lexopt::Parser;
+use serde::Serialize;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use super::Failure;
+use super::args::{Action, Common, Parsed, read};
+use super::classes::ClassPixels;
+use super::classify::Likely;
 use super::output::{json_line, milliseconds, score, stdout_failure};
 use super::prompt::check;
+use super::{Failure, help};
 use crate::label::CocoRle;
-use crate::models::{LowResMask, Prompt, PromptPoint};
+use crate::models::{Capability, LowResMask, Prompt};
 use crate::photo::{self, Limits, Photo};
-use crate::worker::{Engine, MobileSamEngine, Wanted, panic_sentence, unwatched};
+use crate::worker::{Engine, ModelEngine, Wanted, panic_sentence, unwatched};
+use request::{OpenRequest, SegmentRequest, fields, points, sorted};
 
 /// The longest request in bytes; a longer line is skipped without being kept.
 pub const LONGEST_LINE: usize = 1 << 20;
+
+/// What a request may ask for.
+const OPS: &str = "\"open\", \"segment\", \"predict\" or \"attention\"";
 
 /// What the requests are served with.
 #[derive(Debug)]
@@ -35,12 +46,29 @@ pub struct Args {
     pub limits: Limits,
 }
 
+/// Read the words after `pipe`.
+pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
+    let help = read(parser, common, &["max-megapixels", "model"], &mut |_, _| Ok(false))?;
+    if help.is_some() {
+        return Ok(Action::Help(help::PIPE));
+    }
+    Ok(Action::Pipe(Args {
+        model: common.model_or_default(),
+        limits: common.limits,
+    }))
+}
+
 /// Run the subcommand on standard input and output. The model is loaded first, so
 /// that an unknown one ends the program instead of failing each request.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let mut engine = MobileSamEngine::new(&args.model);
-    unwatched(|steps| engine.load_model(&args.model, steps))?;
-    let mut session = Session::new(&mut engine, args.limits);
+    let mut engine = ModelEngine::new(&args.model);
+    let info = unwatched(|steps| engine.load_model(&args.model, steps))?;
+    let settings = Settings {
+        model: args.model.clone(),
+        takes_prompts: info.can(Capability::Prompts),
+        limits: args.limits,
+    };
+    let mut session = Session::new(&mut engine, settings);
     serve(
         &mut io::stdin().lock(),
         &mut io::stdout().lock(),
@@ -132,6 +160,28 @@ enum Body {
         score: f64,
         decode_ms: f64,
     },
+    /// Of a dense model.
+    Pixels {
+        /// Height and width in pixels.
+        size: [u32; 2],
+        classes: Vec<ClassPixels>,
+        labels: String,
+        predict_ms: f64,
+    },
+    /// Of a classifier.
+    Classes {
+        classes: Vec<Likely>,
+        predict_ms: f64,
+    },
+    Attention {
+        /// Rows and columns of the token grid.
+        grid: [usize; 2],
+        /// Row by row.
+        values: Vec<f32>,
+        /// On tokens without a place.
+        prefix: Vec<f32>,
+        attention_ms: f64,
+    },
     Bad {
         error: String,
     },
@@ -147,42 +197,26 @@ impl Answer {
     }
 }
 
-/// Fields that every request may have; `id` and `op` are read before.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OpenRequest {
-    #[serde(rename = "id")]
-    _id: Option<IgnoredAny>,
-    #[serde(rename = "op")]
-    _op: IgnoredAny,
-    path: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SegmentRequest {
-    #[serde(rename = "id")]
-    _id: Option<IgnoredAny>,
-    #[serde(rename = "op")]
-    _op: IgnoredAny,
-    #[serde(default)]
-    points: Option<Vec<Vec<f32>>>,
-    #[serde(default, rename = "box")]
-    bbox: Option<[f32; 4]>,
-    #[serde(default = "yes")]
-    reset: bool,
-}
-
-/// Starting anew is the default: a prior must be asked for.
-fn yes() -> bool {
-    true
+/// What a session is held with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The model that is asked where a request names none.
+    pub model: OsString,
+    /// Whether it takes prompts: then photos are encoded when they are opened.
+    pub takes_prompts: bool,
+    /// What decoding may use.
+    pub limits: Limits,
 }
 
 /// What is kept between requests.
 pub struct Session<'a> {
     engine: &'a mut dyn Engine,
-    limits: Limits,
+    settings: Settings,
     open: Option<Open>,
+    /// Where class maps go, from the first one to the end of the session.
+    folder: Option<TempDir>,
+    /// Class maps made so far.
+    maps: usize,
 }
 
 struct Open {
@@ -193,11 +227,13 @@ struct Open {
 
 impl<'a> Session<'a> {
     /// A session with no photo open.
-    pub fn new(engine: &'a mut dyn Engine, limits: Limits) -> Self {
+    pub fn new(engine: &'a mut dyn Engine, settings: Settings) -> Self {
         Self {
             engine,
-            limits,
+            settings,
             open: None,
+            folder: None,
+            maps: 0,
         }
     }
 
@@ -231,24 +267,30 @@ impl<'a> Session<'a> {
                     self.open(&fields::<OpenRequest>(request)?.path)
                 }
                 "segment" => self.segment(fields(request)?),
-                "predict" | "attention" => Err(format!(
-                    "this version of PatchLens has no model for \"{op}\": it answers \"open\" and \"segment\""
-                )),
-                _ => Err(format!(
-                    "there is no op {op:?}: use \"open\" or \"segment\""
-                )),
+                "predict" => self.predict(fields(request)?),
+                "attention" => self.attention(fields(request)?),
+                _ => Err(format!("there is no op {op:?}: use {OPS}")),
             },
-            Some(_) => Err("\"op\" is a text, \"open\" or \"segment\"".to_owned()),
-            None => Err("the request has no \"op\": use \"open\" or \"segment\"".to_owned()),
+            Some(_) => Err(format!("\"op\" is a text, {OPS}")),
+            None => Err(format!("the request has no \"op\": use {OPS}")),
         }
     }
 
+    /// The photo that is open.
+    fn photo(&self) -> Result<Arc<Photo>, String> {
+        let open = self.open.as_ref();
+        let open = open.ok_or("no photo is open: send an \"open\" request first")?;
+        Ok(open.photo.clone())
+    }
+
     fn open(&mut self, path: &Path) -> Result<Body, String> {
-        let photo = photo::decode(path, &self.limits).map_err(|error| error.to_string())?;
+        let photo = photo::decode(path, &self.settings.limits).map_err(|error| error.to_string())?;
         let photo = Arc::new(photo);
         let start = Instant::now();
-        let encoded = unwatched(|steps| self.engine.encode(&photo, steps));
-        encoded.map_err(|error| error.to_string())?;
+        if self.settings.takes_prompts {
+            let encoded = unwatched(|steps| self.engine.encode(&photo, steps));
+            encoded.map_err(|error| error.to_string())?;
+        }
         let encode_ms = milliseconds(start.elapsed());
         let (width, height) = (photo.width(), photo.height());
         self.open = Some(Open { photo, prior: None });
@@ -260,70 +302,31 @@ impl<'a> Session<'a> {
     }
 
     fn segment(&mut self, request: SegmentRequest) -> Result<Body, String> {
-        let points = points(request.points.unwrap_or_default())?;
-        let open = self
-            .open
-            .as_mut()
-            .ok_or("no photo is open: send an \"open\" request first")?;
-        let mask = if request.reset {
-            None
-        } else {
-            open.prior.clone()
-        };
+        let photo = self.photo()?;
+        let prior = self.open.as_ref().and_then(|open| open.prior.clone());
         let prompt = Prompt {
-            points,
+            points: points(request.points.unwrap_or_default())?,
             bbox: request.bbox.map(sorted),
-            mask,
+            mask: prior.filter(|_| !request.reset),
         };
-        let (width, height) = (open.photo.width(), open.photo.height());
+        let (width, height) = (photo.width(), photo.height());
         check(&prompt, width, height)?;
         let start = Instant::now();
-        let found = unwatched(|steps| {
-            self.engine
-                .prompt(&open.photo, &prompt, Wanted::Best, steps)
-        });
+        let found = unwatched(|steps| self.engine.prompt(&photo, &prompt, Wanted::Best, steps));
         let (proposals, best) = found.map_err(|error| error.to_string())?;
         let decode_ms = milliseconds(start.elapsed());
-        let proposal = proposals
-            .into_iter()
-            .nth(best)
-            .ok_or("the model gave no mask")?;
+        let proposal = proposals.into_iter().nth(best);
+        let proposal = proposal.ok_or("the model gave no mask")?;
         let mask = CocoRle::encode(&proposal.mask, width, height);
-        open.prior = Some(proposal.low_res);
+        if let Some(open) = &mut self.open {
+            open.prior = Some(proposal.low_res);
+        }
         Ok(Body::Segmented {
             mask,
             score: score(proposal.score),
             decode_ms,
         })
     }
-}
-
-/// The fields of a request.
-fn fields<T: DeserializeOwned>(request: Value) -> Result<T, String> {
-    serde_json::from_value(request).map_err(|error| format!("the request is not right: {error}"))
-}
-
-/// `[x, y]` or `[x, y, 1]` inside the object, `[x, y, 0]` outside.
-fn points(list: Vec<Vec<f32>>) -> Result<Vec<PromptPoint>, String> {
-    let point = |numbers: Vec<f32>| match numbers[..] {
-        [x, y] => Ok(PromptPoint {
-            x,
-            y,
-            positive: true,
-        }),
-        [x, y, label] if label == 0.0 || label == 1.0 => Ok(PromptPoint {
-            x,
-            y,
-            positive: label == 1.0,
-        }),
-        _ => Err("a point is [x, y], [x, y, 1] or [x, y, 0]".to_owned()),
-    };
-    list.into_iter().map(point).collect()
-}
-
-/// A box with its corners in order.
-fn sorted([x0, y0, x1, y1]: [f32; 4]) -> [f32; 4] {
-    [x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)]
 }
 
 #[cfg(test)]

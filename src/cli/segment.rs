@@ -5,17 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lexopt::Parser;
 use serde::Serialize;
 
-use super::Failure;
+use super::args::value::{bbox, point};
+use super::args::{Action, Common, Parsed, Word, one_photo, read};
 use super::output::{check_folder_of, json_line, milliseconds, print, score};
 use super::prompt::check;
+use super::{Failure, help};
 use crate::document::{Document, accept};
 use crate::formats::{self, ExportKind, ExportRequest};
 use crate::label::{ClassId, Classes, CocoRle};
 use crate::models::Prompt;
 use crate::photo::{self, Limits, Photo};
-use crate::worker::{Engine, MobileSamEngine, Proposal, Wanted, unwatched};
+use crate::worker::{Engine, ModelEngine, Proposal, Wanted, unwatched};
 
 /// What to segment and where to write it.
 #[derive(Debug)]
@@ -32,6 +35,36 @@ pub struct Args {
     pub limits: Limits,
     /// Print a JSON object.
     pub json: bool,
+}
+
+/// Read the words after `segment`.
+pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
+    let (mut image, mut prompt) = (None, Prompt::default());
+    let known = ["max-megapixels", "model", "json", "output"];
+    let help = read(parser, common, &known, &mut |word, parser| {
+        match word {
+            Word::Option("point") => prompt.points.push(point(&parser.value()?)?),
+            Word::Option("box") => prompt.bbox = Some(bbox(&parser.value()?)?),
+            Word::Plain(word) => one_photo(&mut image, word)?,
+            Word::Option(_) => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    if help.is_some() {
+        return Ok(Action::Help(help::SEGMENT));
+    }
+    let image = image.ok_or("name the photo to segment")?;
+    if prompt.points.is_empty() && prompt.bbox.is_none() {
+        return Err("say what to segment with --point X,Y or --box X0,Y0,X1,Y1".into());
+    }
+    Ok(Action::Segment(Args {
+        image,
+        prompt,
+        output: common.output()?,
+        model: common.model_or_default(),
+        limits: common.limits,
+        json: common.json,
+    }))
 }
 
 /// The class of the one object, in the list that every new document starts with.
@@ -65,7 +98,7 @@ struct Times {
 
 /// Run the subcommand.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    run_with(&mut MobileSamEngine::new(&args.model), args)
+    run_with(&mut ModelEngine::new(&args.model), args)
 }
 
 /// Run the subcommand with any engine. What can go wrong quickly is tried first.

@@ -35,7 +35,7 @@ fn without_a_subcommand_the_window_opens() {
     assert_eq!(path_of(&["a.jpg"]), Path::new("a.jpg"));
     assert_eq!(path_of(&["./segment"]), Path::new("./segment"));
     assert!(complaint(&["a.jpg", "b.jpg"]).contains("one photo or folder"));
-    assert!(complaint(&["predict", "a.jpg"]).contains("predict is not a subcommand"));
+    assert!(complaint(&["teach", "a.jpg"]).contains("teach is not a subcommand"));
 }
 
 #[test]
@@ -168,6 +168,10 @@ fn help_is_found_everywhere() {
         &["--help"][..],
         &["-h"],
         &["segment", "-h"],
+        &["classify", "-h"],
+        &["predict", "-h"],
+        &["attention", "-h"],
+        &["dump", "-h"],
         &["pipe", "--help"],
         &["models", "-h"],
         &["export", "--help"],

@@ -23,6 +23,39 @@ pub fn add_class(document: &Document, name: &str) -> Result<(Edited, ClassId), E
     Ok((with_classes(document, classes), id))
 }
 
+/// Sees that there is a class of each of `names`, as one edit: those that are
+/// missing are added under the smallest free ids, in order. Names are compared
+/// without regard to case. Gives the id of each, [`BACKGROUND`] for what is
+/// called background.
+///
+/// A document that has no segments and nothing but the first class that every
+/// document begins with gets these classes in its stead, so that a model's
+/// numbers become the document's where the model has a background.
+///
+/// # Errors
+/// If a name is empty or too long, or there are too many.
+pub fn adopt_classes(
+    document: &Document,
+    names: &[&str],
+) -> Result<(Edited, Vec<ClassId>), EditError> {
+    let untouched = document.segments().is_empty() && **document.classes() == Classes::default();
+    let mut classes = if untouched {
+        Classes::only_background()
+    } else {
+        Classes::clone(document.classes())
+    };
+    let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
+    let mut ids = Vec::with_capacity(names.len());
+    for name in names {
+        let known = classes.iter().find(|class| same(&class.name, name.trim()));
+        ids.push(match known.map(|class| class.id) {
+            Some(id) => id,
+            None => classes.add(name)?,
+        });
+    }
+    Ok((with_classes(document, classes), ids))
+}
+
 /// Gives a class another name.
 ///
 /// # Errors

@@ -118,25 +118,32 @@ pub fn accept(
     Ok(finish(document, editor, &[added], Some(id)))
 }
 
+/// A mask with the class that it is to get.
+#[derive(Clone, Debug)]
+pub struct Classified {
+    /// The pixels.
+    pub mask: Mask,
+    /// Their class.
+    pub class: ClassId,
+    /// The model's own estimate of the mask's quality, 0..=1.
+    pub score: Option<f32>,
+}
+
 /// Makes a new segment of each mask, as one edit. Only unlabelled pixels are
 /// taken: proposals in bulk never overwrite work, and where masks overlap, the
 /// first one has the pixel. A mask that finds nothing unlabelled makes nothing.
 ///
 /// # Errors
-/// If the class is not in the list, or not enough ids are free.
-pub fn accept_all(
-    document: &Document,
-    masks: &[(Mask, Option<f32>)],
-    class: ClassId,
-) -> Result<Edited, EditError> {
-    assignable(document, class)?;
+/// If a class is not in the list, or not enough ids are free.
+pub fn accept_all(document: &Document, masks: &[Classified]) -> Result<Edited, EditError> {
     let mut added = Vec::with_capacity(masks.len());
     let mut free = FreeIds::of(document);
     let mut editor = MapEditor::new(document.labels());
-    for (mask, score) in masks {
+    for Classified { mask, class, score } in masks {
+        assignable(document, *class)?;
         let id = free.next().ok_or(EditError::TooManySegments)?;
         editor.apply(mask, |old| if old == 0 { id } else { old });
-        added.push(new_segment(id, class, *score));
+        added.push(new_segment(id, *class, *score));
     }
     let only = match added[..] {
         [only] => Some(only.id),

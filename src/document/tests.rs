@@ -119,11 +119,36 @@ fn erasing_can_be_limited_to_one_segment() {
     );
 }
 
+fn of_class(mask: Mask, class: ClassId) -> Classified {
+    Classified {
+        mask,
+        class,
+        score: None,
+    }
+}
+
+#[test]
+fn classes_of_a_model_take_the_place_of_the_first_ones_or_join_the_users() {
+    let empty = Document::new(9, 9, Classes::default());
+    let names = ["background", "cat", "Cup", "cat"];
+    let (edited, ids) = adopt_classes(&empty, &names).unwrap();
+    assert_eq!(ids, [0, 1, 2, 1]);
+    assert_eq!(edited.document.classes().len(), 3);
+    let (edited, _) = add_class(&edited.document, "dog").unwrap();
+    let (edited, ids) = adopt_classes(&edited.document, &["sky", "DOG", "cup"]).unwrap();
+    assert_eq!(ids, [4, 3, 2]);
+    // One that has work in it keeps what it has.
+    let used = with_segments(&[rect(0, 0, 2, 2)]);
+    let (kept, ids) = adopt_classes(&used, &["cat"]).unwrap();
+    assert_eq!((ids, kept.document.classes().name(1)), (vec![2], "object"));
+    assert!(adopt_classes(&edited.document, &[""]).is_err());
+}
+
 #[test]
 fn accepting_many_masks_never_overwrites_labels() {
     let document = with_segments(&[rect(0, 0, 10, 10)]);
-    let masks = [(rect(5, 0, 15, 10), None), (rect(2, 2, 4, 4), None)];
-    let after = accept_all(&document, &masks, 1).unwrap().document;
+    let masks = [of_class(rect(5, 0, 15, 10), 1), of_class(rect(2, 2, 4, 4), 1)];
+    let after = accept_all(&document, &masks).unwrap().document;
     assert_eq!(ids(&after), [1, 2]);
     assert_eq!(after.segment(1).unwrap().area, 100);
     assert_eq!(after.segment(2).unwrap().area, 50);
@@ -134,12 +159,13 @@ fn accepting_many_masks_never_overwrites_labels() {
 fn accepting_many_masks_is_one_edit_and_the_first_has_the_pixel() {
     let document = with_segments(&[rect(0, 0, 2, 2), rect(500, 0, 501, 1), rect(3, 3, 4, 4)]);
     let document = delete_segment(&document, 2).unwrap().document;
-    let masks = [
-        (rect(10, 0, 20, 10), Some(0.9)),
-        (rect(15, 0, 25, 10), None),
-        (rect(11, 1, 12, 2), None),
+    let mut masks = [
+        of_class(rect(10, 0, 20, 10), IGNORE),
+        of_class(rect(15, 0, 25, 10), IGNORE),
+        of_class(rect(11, 1, 12, 2), IGNORE),
     ];
-    let edited = accept_all(&document, &masks, IGNORE).unwrap();
+    masks[0].score = Some(0.9);
+    let edited = accept_all(&document, &masks).unwrap();
     let after = edited.document;
     assert_eq!(
         ids(&after),
@@ -280,11 +306,11 @@ fn ids_run_out_with_a_reason() {
         accept(&full, &pixel, 1, None).unwrap_err(),
         EditError::TooManySegments
     );
-    let masks = [(pixel.clone(), None), (pixel, None)];
+    let masks = [of_class(pixel.clone(), 1), of_class(pixel, 1)];
     let nearly = delete_segment(&full, 40000).unwrap().document;
     assert_eq!(nearly.next_segment_id(), Ok(40000));
     assert_eq!(
-        accept_all(&nearly, &masks, 1).unwrap_err(),
+        accept_all(&nearly, &masks).unwrap_err(),
         EditError::TooManySegments
     );
 }
@@ -409,8 +435,8 @@ fn run(document: &Document, step: &Step) -> Result<Edited, EditError> {
         Step::Paint(area, id) => paint(document, &Mask::from_rect(*area), Target::Segment(*id)),
         Step::Accept(area) => accept(document, &Mask::from_rect(*area), 1, None),
         Step::AcceptAll(areas) => {
-            let masks = areas.iter().map(|area| (Mask::from_rect(*area), None));
-            accept_all(document, &masks.collect::<Vec<_>>(), 1)
+            let masks = areas.iter().map(|area| of_class(Mask::from_rect(*area), 1));
+            accept_all(document, &masks.collect::<Vec<_>>())
         }
         Step::Erase(area, id) => erase(document, &Mask::from_rect(*area), (*id > 0).then_some(*id)),
         Step::Merge(a, b) => merge_segments(document, &[*a, *b]),

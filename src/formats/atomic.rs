@@ -29,20 +29,29 @@ pub(super) fn stage_with(
     target: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<Staged, StoreError> {
-    let staged = || {
-        let folder = folder_of(target);
-        if !folder.is_dir() {
-            fs::create_dir(folder)?;
-        }
-        let mut file = new_file(folder)?;
-        write(file.as_file_mut())?;
-        file.as_file().sync_all()?;
-        Ok(Staged {
-            file,
-            target: target.to_owned(),
-        })
-    };
-    staged().map_err(|error| StoreError::write(target, &error))
+    stage_file(target, |file| {
+        write(file).map_err(|error| StoreError::write(target, &error))
+    })
+}
+
+/// As [`stage_with`], for a function that goes back in the file, or fails in
+/// ways of its own.
+pub(super) fn stage_file<E: From<StoreError>>(
+    target: &Path,
+    write: impl FnOnce(&mut fs::File) -> Result<(), E>,
+) -> Result<Staged, E> {
+    let refused = |error: io::Error| StoreError::write(target, &error);
+    let folder = folder_of(target);
+    if !folder.is_dir() {
+        fs::create_dir(folder).map_err(refused)?;
+    }
+    let mut file = new_file(folder).map_err(refused)?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all().map_err(refused)?;
+    Ok(Staged {
+        file,
+        target: target.to_owned(),
+    })
 }
 
 impl Staged {

@@ -16,16 +16,34 @@ pub fn overlay_png(
     document: &Document,
     opacity: f32,
 ) -> Result<Vec<u8>, StoreError> {
-    let size = (photo.width(), photo.height());
-    if size != (document.width(), document.height()) {
-        let shown = |(w, h): (u32, u32)| format!("{w} × {h}");
-        return Err(StoreError::SizeMismatch {
-            labels: shown((document.width(), document.height())),
-            photo: shown(size),
-        });
-    }
+    check_size(photo, (document.width(), document.height()))?;
     let colors = colors(document);
     let ids = document.labels().to_vec();
+    drawn(photo, &ids, |id| colors[usize::from(id)], opacity)
+}
+
+/// That labels of `size` (width, height) lie on the photo.
+pub(super) fn check_size(photo: &Photo, size: (u32, u32)) -> Result<(), StoreError> {
+    let photo = (photo.width(), photo.height());
+    if photo == size {
+        return Ok(());
+    }
+    let shown = |(w, h): (u32, u32)| format!("{w} × {h}");
+    Err(StoreError::SizeMismatch {
+        labels: shown(size),
+        photo: shown(photo),
+    })
+}
+
+/// The photo with one of `ids` for each pixel drawn over it in its `color`, if
+/// it has one, as an RGB PNG.
+pub(super) fn drawn<T: Copy + PartialEq + Sync>(
+    photo: &Photo,
+    ids: &[T],
+    color: impl Fn(T) -> Option<[u8; 3]> + Sync,
+    opacity: f32,
+) -> Result<Vec<u8>, StoreError> {
+    let size = (photo.width(), photo.height());
     let opacity = (opacity.clamp(0.0, 1.0) * 256.0) as u16;
     let width = size.0 as usize;
     let mut rgb = photo.rgb().to_vec();
@@ -39,10 +57,10 @@ pub fn overlay_png(
                 return;
             };
             for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-                let Some(color) = colors[usize::from(own[x])] else {
+                let Some(color) = color(own[x]) else {
                     continue;
                 };
-                let differs = |id: Option<&SegmentId>| id.is_some_and(|&id| id != own[x]);
+                let differs = |id: Option<&T>| id.is_some_and(|&id| id != own[x]);
                 let edge = differs(own.get(x + 1))
                     || differs(x.checked_sub(1).and_then(|x| own.get(x)))
                     || differs(above.map(|row| &row[x]))

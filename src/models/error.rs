@@ -22,6 +22,52 @@ pub enum ModelError {
         /// What is wrong with it.
         why: String,
     },
+    /// The weights are not a PyTorch checkpoint of a kind that can be read.
+    #[error("{file} is not a usable PyTorch checkpoint ({why}); save it again as safetensors")]
+    NotTorch {
+        /// Where the weights come from.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The list of a checkpoint's files makes no sense.
+    #[error("{file} is not a usable index of weights ({why}); download the checkpoint again")]
+    Index {
+        /// The index.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A folder without weights, or with several that might be meant.
+    #[error("{folder} {why}", folder = folder.display())]
+    NoWeights {
+        /// The folder.
+        folder: PathBuf,
+        /// What it has instead.
+        why: String,
+    },
+    /// A folder that is no checkpoint, or no folder at all.
+    #[error(
+        "{folder} is no model folder: a Hugging Face snapshot has a config.json", folder = folder.display()
+    )]
+    NoSnapshot {
+        /// What was taken for one.
+        folder: PathBuf,
+    },
+    /// A photo that the checkpoint's preprocessing would blow up.
+    #[error(
+        "the photo of {width}×{height} pixels is too long and thin for this model's preprocessing, which would resize it to {resized_width}×{resized_height}; crop it, or let it be squashed or padded"
+    )]
+    TooThin {
+        /// Width of the photo in pixels.
+        width: usize,
+        /// Height of the photo in pixels.
+        height: usize,
+        /// Width that it would get.
+        resized_width: usize,
+        /// Height that it would get.
+        resized_height: usize,
+    },
     /// A tensor that the model needs is not there.
     #[error(
         "{file} has no tensor {tensor} (expected with shape {expected:?}); it belongs to another model"
@@ -96,6 +142,16 @@ pub enum ModelError {
         /// The families that are supported.
         known: String,
     },
+    /// A model was asked for something that its kind does not do.
+    #[error("{title} cannot {what}: it can {can}; choose another model")]
+    Incapable {
+        /// The model.
+        title: String,
+        /// What was asked for, as a verb.
+        what: &'static str,
+        /// What it can be asked for.
+        can: String,
+    },
     /// The embedded weights were left out of this build.
     #[error(
         "this build has no embedded weights: give the folder of a checkpoint, or build with the feature embedded-weights"
@@ -157,6 +213,18 @@ pub enum ModelError {
         expected: u64,
         /// Bytes that it has.
         found: usize,
+    },
+    /// A picture of which a network's coarsest map would be empty.
+    #[error(
+        "an input of {width}×{height} pixels is too small for this model, which needs {least}×{least} at least"
+    )]
+    TooSmall {
+        /// Width of the network's input in pixels.
+        width: usize,
+        /// Height of the network's input in pixels.
+        height: usize,
+        /// The least side in pixels.
+        least: usize,
     },
     /// An option has an impossible value.
     #[error("{name} is {value}, expected {expected}")]

@@ -5,17 +5,34 @@
 //! values before anything is computed; [`registry`] finds models by name or
 //! folder. Nothing here knows of windows, documents or files of labels.
 
+pub mod checkpoint;
+mod class_map;
+mod dense;
 mod error;
+pub mod family;
+pub mod geometry;
 pub mod mobile_sam;
+pub mod mobilevit;
+pub mod predict;
+pub mod preprocess;
+pub mod promptable;
 pub mod registry;
+pub mod sam;
+pub mod segformer;
 pub mod vision;
+pub mod vit;
 mod weights;
 
+pub use class_map::{ClassMap, ClassMask, OUTSIDE};
+pub use checkpoint::{Checkpoint, ClassLabel, Config, Labels};
 pub use error::ModelError;
-pub use mobile_sam::{
-    Candidate, Encoding, EverythingOptions, LowResMask, MobileSam, Prediction, Prompt, PromptPoint,
-    ScoredMask,
+pub use family::Family;
+pub use geometry::View;
+pub use preprocess::{Fit, Prepared, Preprocessor, Resize};
+pub use promptable::{
+    Candidate, Encoding, EverythingOptions, LowResMask, Prediction, Prompt, PromptPoint,
+    PromptableModel, ScoredMask,
 };
-pub use registry::{Capability, Family, LoadedModel, ModelInfo};
-pub use vision::{Hidden, Output, Run, VisionModel};
+pub use registry::{Capability, LoadedModel, ModelInfo};
+pub use vision::{Hidden, Output, OutputKind, Run, VisionModel};
 pub use weights::Weights;

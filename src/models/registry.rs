@@ -1,8 +1,12 @@
 //! Which models there are and how to load one: by the name of an embedded one
 //! or from a checkpoint folder.
 
-use super::{MobileSam, ModelError};
-use candle_core::Device;
+use super::checkpoint::{Checkpoint, Labels};
+use super::preprocess::Preprocessor;
+use super::vision::{OutputKind, VisionModel};
+use super::{Family, ModelError, PromptableModel};
+use super::{mobile_sam, mobilevit, sam, segformer, vit};
+use crate::task::Task;
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -15,6 +19,10 @@ pub enum Capability {
     Prompts,
     /// Masks of everything on a photo.
     Everything,
+    /// The classes of a photo.
+    Classes,
+    /// A class for each pixel.
+    ClassMap,
     /// Its attention can be looked at.
     Attention,
 }
@@ -25,36 +33,20 @@ impl Capability {
         match self {
             Self::Prompts => "prompts",
             Self::Everything => "everything",
+            Self::Classes => "classify",
+            Self::ClassMap => "predict",
             Self::Attention => "attention",
         }
     }
-}
 
-/// Architectures that this program has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// TinyViT with SAM's prompt encoder and mask decoder.
-    MobileSam,
-}
-
-impl Family {
-    /// All of them.
-    pub const ALL: [Self; 1] = [Self::MobileSam];
-
-    /// Its `model_type` in `config.json`.
-    pub fn model_type(self) -> &'static str {
+    /// What a model with it does, for sentences: "Tiny cannot …".
+    fn verb(self) -> &'static str {
         match self {
-            Self::MobileSam => "mobile_sam",
-        }
-    }
-
-    fn capabilities(self) -> &'static [Capability] {
-        match self {
-            Self::MobileSam => &[
-                Capability::Prompts,
-                Capability::Everything,
-                Capability::Attention,
-            ],
+            Self::Prompts => "take points or boxes",
+            Self::Everything => "segment everything",
+            Self::Classes => "classify photos",
+            Self::ClassMap => "give each pixel a class",
+            Self::Attention => "show its attention",
         }
     }
 }
@@ -68,32 +60,81 @@ pub struct ModelInfo {
     pub title: Cow<'static, str>,
     /// Its architecture.
     pub family: Family,
-    /// Number of parameters.
+    /// Number of parameters; 0 where it is not known before loading.
     pub parameters: usize,
     /// Licence of the weights, as an SPDX expression where it is known.
     pub licence: Cow<'static, str>,
     /// What it can be asked for.
-    pub capabilities: &'static [Capability],
+    pub capabilities: Cow<'static, [Capability]>,
+    /// The classes that it knows; empty for models without classes.
+    pub labels: Arc<Labels>,
     /// Whether it is part of the program.
     pub embedded: bool,
+}
+
+impl ModelInfo {
+    /// Whether it can be asked for this.
+    pub fn can(&self, what: Capability) -> bool {
+        self.capabilities.contains(&what)
+    }
 }
 
 /// A model in memory, ready to be asked.
 pub struct LoadedModel {
     /// Which one it is.
     pub info: ModelInfo,
-    model: Model,
+    /// How a photo becomes its input.
+    pub preprocessor: Preprocessor,
+    network: Network,
 }
 
-enum Model {
-    MobileSam(Box<MobileSam>),
+enum Network {
+    Promptable(Box<PromptableModel>),
+    Vision(Box<dyn VisionModel>),
 }
 
 impl LoadedModel {
-    /// The promptable model, if it is one.
-    pub fn mobile_sam(&self) -> Option<&MobileSam> {
-        match &self.model {
-            Model::MobileSam(model) => Some(model),
+    /// The promptable model.
+    ///
+    /// # Errors
+    /// [`ModelError::Incapable`] if it takes no prompts.
+    pub fn promptable(&self) -> Result<&PromptableModel, ModelError> {
+        match &self.network {
+            Network::Promptable(model) => Ok(model),
+            Network::Vision(_) => Err(self.lacks(Capability::Prompts)),
+        }
+    }
+
+    /// The network, if it is one that is not prompted.
+    ///
+    /// # Errors
+    /// [`ModelError::Incapable`] if it takes prompts only.
+    pub fn vision(&self) -> Result<&dyn VisionModel, ModelError> {
+        match &self.network {
+            Network::Vision(model) => Ok(&**model),
+            Network::Promptable(_) => Err(self.lacks(Capability::ClassMap)),
+        }
+    }
+
+    /// That the model can be asked for `what`.
+    ///
+    /// # Errors
+    /// [`ModelError::Incapable`] if not.
+    pub fn needs(&self, what: Capability) -> Result<(), ModelError> {
+        if self.info.can(what) {
+            Ok(())
+        } else {
+            Err(self.lacks(what))
+        }
+    }
+
+    /// The error that says that it cannot do this, and what it can.
+    pub(super) fn lacks(&self, what: Capability) -> ModelError {
+        let can: Vec<&str> = self.info.capabilities.iter().map(|c| c.name()).collect();
+        ModelError::Incapable {
+            title: self.info.title.to_string(),
+            what: what.verb(),
+            can: can.join(", "),
         }
     }
 }
@@ -109,123 +150,169 @@ impl std::fmt::Debug for LoadedModel {
 /// Name of the embedded MobileSAM, the default model.
 pub const MOBILE_SAM: &str = "mobile-sam";
 
-#[cfg(feature = "embedded-weights")]
-static MOBILE_SAM_WEIGHTS: &[u8] = include_bytes!("../../weights/mobile-sam/model.safetensors");
-
-static EMBEDDED: &[ModelInfo] = &[ModelInfo {
-    name: Cow::Borrowed(MOBILE_SAM),
-    title: Cow::Borrowed("MobileSAM"),
-    family: Family::MobileSam,
-    parameters: 9_803_780,
-    licence: Cow::Borrowed("Apache-2.0"),
-    capabilities: &[
-        Capability::Prompts,
-        Capability::Everything,
-        Capability::Attention,
-    ],
-    embedded: true,
-}];
+const PROMPTABLE: &[Capability] = &[
+    Capability::Prompts,
+    Capability::Everything,
+    Capability::Attention,
+];
 
 /// The models that are part of this build; empty without the feature
 /// `embedded-weights`.
-pub fn embedded() -> &'static [ModelInfo] {
+pub fn embedded() -> Vec<ModelInfo> {
     if cfg!(feature = "embedded-weights") {
-        EMBEDDED
+        vec![mobile_sam_info()]
     } else {
-        &[]
+        Vec::new()
     }
 }
 
-/// Load an embedded model by name, or a checkpoint from its folder. An
-/// embedded name wins over a folder of the same name (`./NAME` means the
-/// folder).
+fn mobile_sam_info() -> ModelInfo {
+    ModelInfo {
+        name: Cow::Borrowed(MOBILE_SAM),
+        title: Cow::Borrowed("MobileSAM"),
+        family: Family::MobileSam,
+        parameters: 9_803_780,
+        licence: Cow::Borrowed("Apache-2.0"),
+        capabilities: Cow::Borrowed(PROMPTABLE),
+        labels: Arc::default(),
+        embedded: true,
+    }
+}
+
+/// Whether `name` is that of an embedded model, which wins over a folder of
+/// the same name (`./NAME` means the folder).
+pub fn is_embedded_name(name: &OsStr) -> bool {
+    name == MOBILE_SAM
+}
+
+/// Load an embedded model by name, or a checkpoint from its folder. Reports
+/// how much of the weights has been read, and stops when asked to.
 ///
 /// # Errors
-/// If there is no such model, or it cannot be used.
-pub fn load(name_or_folder: impl AsRef<OsStr>) -> Result<Arc<LoadedModel>, ModelError> {
+/// If there is no such model, or it cannot be used; [`ModelError::Cancelled`].
+pub fn load(
+    name_or_folder: impl AsRef<OsStr>,
+    task: Task<'_>,
+) -> Result<Arc<LoadedModel>, ModelError> {
     let name = name_or_folder.as_ref();
-    if let Some(info) = EMBEDDED.iter().find(|info| OsStr::new(&*info.name) == name) {
-        return load_embedded(info);
+    if is_embedded_name(name) {
+        return load_embedded();
     }
+    load_folder(existing(name)?, task).map(Arc::new)
+}
+
+/// Describe a model without loading it.
+///
+/// # Errors
+/// If there is no such model, or its configuration cannot be used.
+pub fn describe(name_or_folder: impl AsRef<OsStr>) -> Result<ModelInfo, ModelError> {
+    let name = name_or_folder.as_ref();
+    if is_embedded_name(name) {
+        return Ok(mobile_sam_info());
+    }
+    let folder = existing(name)?;
+    Ok(info_of(&Checkpoint::read(folder)?))
+}
+
+fn existing(name: &OsStr) -> Result<&Path, ModelError> {
     let folder = Path::new(name);
-    if !folder.is_dir() {
-        let known: Vec<&str> = embedded().iter().map(|info| &*info.name).collect();
-        let known = if known.is_empty() {
-            "none".to_owned()
-        } else {
-            known.join(", ")
-        };
-        return Err(ModelError::UnknownModel {
-            name: name.to_string_lossy().into(),
-            known,
-        });
+    if folder.is_dir() {
+        return Ok(folder);
     }
-    load_folder(folder)
+    let known: Vec<_> = embedded().into_iter().map(|info| info.name).collect();
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
+    Err(ModelError::UnknownModel {
+        name: name.to_string_lossy().into(),
+        known,
+    })
 }
 
 #[cfg(feature = "embedded-weights")]
-fn load_embedded(info: &ModelInfo) -> Result<Arc<LoadedModel>, ModelError> {
-    let model = MobileSam::from_safetensors(MOBILE_SAM_WEIGHTS, &Device::Cpu)?;
+fn load_embedded() -> Result<Arc<LoadedModel>, ModelError> {
+    static WEIGHTS: &[u8] = include_bytes!("../../weights/mobile-sam/model.safetensors");
+    let model = mobile_sam::from_safetensors(WEIGHTS)?;
     Ok(Arc::new(LoadedModel {
-        info: info.clone(),
-        model: Model::MobileSam(Box::new(model)),
+        info: mobile_sam_info(),
+        preprocessor: mobile_sam::preprocessor(1024),
+        network: Network::Promptable(Box::new(model)),
     }))
 }
 
 #[cfg(not(feature = "embedded-weights"))]
-fn load_embedded(_: &ModelInfo) -> Result<Arc<LoadedModel>, ModelError> {
+fn load_embedded() -> Result<Arc<LoadedModel>, ModelError> {
     Err(ModelError::NotEmbedded)
 }
 
-fn load_folder(folder: &Path) -> Result<Arc<LoadedModel>, ModelError> {
-    let family = family_of(folder)?;
-    let Family::MobileSam = family;
-    let model = MobileSam::from_folder(folder, &Device::Cpu)?;
-    let title = folder
-        .file_name()
-        .unwrap_or(folder.as_os_str())
-        .to_string_lossy()
-        .into_owned();
-    let info = ModelInfo {
-        name: folder.to_string_lossy().into_owned().into(),
-        title: title.into(),
-        family,
-        parameters: model.parameters(),
-        licence: "see its model card".into(),
-        capabilities: family.capabilities(),
-        embedded: false,
+fn load_folder(folder: &Path, task: Task<'_>) -> Result<LoadedModel, ModelError> {
+    let checkpoint = Checkpoint::read(folder)?;
+    let weights = checkpoint.weights()?.watched(task);
+    task.check()?;
+    let (config, family) = (&checkpoint.config, checkpoint.family);
+    let network = match family {
+        Family::MobileSam => {
+            Network::Promptable(Box::new(mobile_sam::load(&weights, &checkpoint)?))
+        }
+        Family::Sam => Network::Promptable(Box::new(sam::load(&weights, &checkpoint)?)),
+        Family::Vit | Family::Deit | Family::Dinov2 | Family::Dinov2WithRegisters => {
+            Network::Vision(Box::new(vit::VisionTransformer::load(&weights, config, family)?))
+        }
+        Family::MobileVit => Network::Vision(Box::new(mobilevit::MobileVit::load(&weights, config)?)),
+        Family::SegFormer => Network::Vision(Box::new(segformer::SegFormer::load(&weights, config)?)),
     };
-    Ok(Arc::new(LoadedModel {
+    let mut info = info_of(&checkpoint);
+    info.parameters = weights.parameters();
+    // The network knows best: a configuration may not name its class.
+    info.capabilities = Cow::Borrowed(match &network {
+        Network::Promptable(_) => PROMPTABLE,
+        Network::Vision(model) => answers(model.kind()),
+    });
+    Ok(LoadedModel {
         info,
-        model: Model::MobileSam(Box::new(model)),
-    }))
+        preprocessor: checkpoint.preprocessor,
+        network,
+    })
 }
 
-/// The family that a folder's `config.json` names.
-fn family_of(folder: &Path) -> Result<Family, ModelError> {
-    #[derive(serde::Deserialize)]
-    struct Kind {
-        #[serde(default)]
-        model_type: String,
+/// What a checkpoint says about itself.
+fn info_of(checkpoint: &Checkpoint) -> ModelInfo {
+    ModelInfo {
+        name: checkpoint.folder.to_string_lossy().into_owned().into(),
+        title: checkpoint.title.clone().into(),
+        family: checkpoint.family,
+        parameters: 0,
+        licence: match &checkpoint.licence {
+            Some(licence) => licence.clone().into(),
+            None => "licence not stated".into(),
+        },
+        capabilities: Cow::Borrowed(capabilities(checkpoint)),
+        labels: Arc::new(checkpoint.labels.clone()),
+        embedded: false,
     }
-    let path = folder.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(|error| ModelError::Read {
-        path: path.clone(),
-        why: error.to_string(),
-    })?;
-    let kind: Kind = serde_json::from_str(&text).map_err(|error| ModelError::Config {
-        file: path.display().to_string(),
-        why: error.to_string(),
-    })?;
-    let known = Family::ALL.map(Family::model_type);
-    Family::ALL
-        .into_iter()
-        .find(|f| f.model_type() == kind.model_type)
-        .ok_or_else(|| ModelError::UnknownFamily {
-            folder: folder.to_owned(),
-            found: kind.model_type,
-            known: known.join(", "),
-        })
+}
+
+/// What a model can be asked for, by its class in the reference
+/// implementation.
+fn capabilities(checkpoint: &Checkpoint) -> &'static [Capability] {
+    let class = checkpoint.config.get("architectures");
+    let class = class.and_then(|list| list.get(0)?.as_str()).unwrap_or_default();
+    match checkpoint.family {
+        Family::MobileSam | Family::Sam => PROMPTABLE,
+        _ if class.contains("ForImageClassification") => answers(OutputKind::Classes),
+        _ if class.contains("ForSemanticSegmentation") => answers(OutputKind::Dense),
+        _ => answers(OutputKind::Features),
+    }
+}
+
+fn answers(kind: OutputKind) -> &'static [Capability] {
+    match kind {
+        OutputKind::Classes => &[Capability::Classes, Capability::Attention],
+        OutputKind::Dense => &[Capability::ClassMap, Capability::Attention],
+        OutputKind::Features => &[Capability::Attention],
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ pub trait VisionModel: Send + Sync {
     /// If the picture is too small; [`ModelError::Cancelled`].
     fn run(&self, pixels: &Tensor, capture: Capture, task: Task<'_>) -> Result<Run, ModelError>;
 
+    /// What kind of result [`VisionModel::run`] gives.
+    fn kind(&self) -> OutputKind;
+
     /// Side of a patch, or the stride of a dense model's coarsest map, in
     /// pixels of its input.
     fn stride(&self) -> usize;
@@ -33,6 +36,17 @@ pub struct Run {
     pub hidden: Option<Hidden>,
     /// Queries and keys, layer by layer in order; empty unless asked for.
     pub records: Vec<QueryKey>,
+}
+
+/// The kinds of [`Output`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// [`Output::Classes`].
+    Classes,
+    /// [`Output::Features`].
+    Features,
+    /// [`Output::Dense`].
+    Dense,
 }
 
 /// The result of a network.

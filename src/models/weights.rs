@@ -1,79 +1,118 @@
-//! Reading tensors out of safetensors bytes, suspiciously.
+//! Tensors of a checkpoint, by name and shape, read suspiciously.
 //!
-//! The header is checked as a whole before anything is allocated (offsets
-//! inside the file, contiguous, not overlapping, lengths that fit the shapes);
-//! then each tensor is asked for by name and shape, and its values must be
-//! finite. Every error names the tensor.
+//! A file's header is checked as a whole before anything is allocated (offsets
+//! inside the file, contiguous, not overlapping, lengths that fit the shapes).
+//! Tensors are then read one by one when they are asked for by name and shape,
+//! so that memory holds a model once, not its file too; their values must be
+//! finite. Every error names the file and the tensor.
+
+mod folder;
+mod header;
+mod pickle;
+mod source;
+mod torch;
+mod zip;
 
 use super::ModelError;
 use crate::nn::{FoldedConv, LayerNorm, Linear};
+use crate::task::Task;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use source::Source;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
-use std::ops::Range;
-use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The largest file that is read whole; bigger ones are no checkpoint of ours.
-const MAX_FILE: u64 = 8 << 30;
 /// Epsilon of the batch norms that are folded into convolutions (PyTorch's
 /// default).
 const BATCH_NORM_EPS: f64 = 1e-5;
 
 /// The tensors of one checkpoint.
-pub struct Weights {
-    bytes: Cow<'static, [u8]>,
-    entries: HashMap<String, Entry>,
+pub struct Weights<'t> {
+    /// What the tensors lie in: one, or several for a sharded checkpoint.
+    sources: Vec<Source>,
+    entries: Entries,
+    /// What errors say about missing tensors.
     file: String,
+    /// Who waits for them.
+    task: Option<Task<'t>>,
+    /// Bytes read so far.
+    read: AtomicU64,
 }
+
+/// Where tensors lie, by their names.
+type Entries = HashMap<String, Entry>;
 
 /// Where a tensor lies.
+#[derive(Clone, Debug, PartialEq)]
 struct Entry {
+    /// Which of the sources.
+    source: usize,
     dtype: Dtype,
     shape: Vec<usize>,
-    range: Range<usize>,
+    /// First byte.
+    start: u64,
+    /// Bytes from the first value to the last, inside the source.
+    length: usize,
+    /// Distances in values between neighbours along each axis, where the
+    /// tensor is not simply row-major (PyTorch's views).
+    strides: Option<Vec<usize>>,
 }
 
-impl Weights {
-    /// Check the header of `bytes`. `file` says in errors where they are from.
+impl<'t> Weights<'t> {
+    /// Check the header of the safetensors file that `bytes` are. `file` says
+    /// in errors where they are from.
     ///
     /// # Errors
     /// [`ModelError::NotSafetensors`].
     pub fn parse(bytes: impl Into<Cow<'static, [u8]>>, file: &str) -> Result<Self, ModelError> {
-        let bytes = bytes.into();
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| {
-            let why = first_line(&error.to_string());
-            ModelError::NotSafetensors {
-                file: file.to_owned(),
-                why,
-            }
-        })?;
-        let base = bytes.as_ptr().addr();
-        let entries = tensors
-            .iter()
-            .map(|(name, view)| {
-                let start = view.data().as_ptr().addr() - base;
-                let entry = Entry {
-                    dtype: view.dtype(),
-                    shape: view.shape().to_vec(),
-                    range: start..start + view.data().len(),
-                };
-                (name.to_owned(), entry)
-            })
-            .collect();
-        Ok(Self {
-            bytes,
+        let source = Source::memory(bytes.into(), file);
+        let entries = header::entries(&source)?;
+        Ok(Self::of(vec![source], entries, file.to_owned()))
+    }
+
+    fn of(sources: Vec<Source>, entries: Entries, file: String) -> Self {
+        Self {
+            sources,
             entries,
-            file: file.to_owned(),
-        })
+            file,
+            task: None,
+            read: AtomicU64::new(0),
+        }
+    }
+
+    /// The same, telling `task` what share of all values has been read, and
+    /// stopping with [`ModelError::Cancelled`] when it is cancelled.
+    pub fn watched(self, task: Task<'t>) -> Self {
+        Self {
+            task: Some(task),
+            ..self
+        }
     }
 
     /// Whether there is a tensor of this name.
     pub fn has(&self, name: &str) -> bool {
         self.entries.contains_key(name)
+    }
+
+    /// The names of all tensors, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// What the names of this checkpoint begin with: the first of `roots` for
+    /// which there is a tensor ROOT + `name`, or else the first of all. The
+    /// encoder of a classifier is called `vit.…`, one by itself has no root.
+    pub fn rooted<'a>(&self, roots: &[&'a str], name: &str) -> &'a str {
+        let mut present = roots
+            .iter()
+            .filter(|root| self.has(&format!("{root}{name}")));
+        present
+            .next()
+            .or(roots.first())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The shape of a tensor, if there is one of this name.
@@ -90,8 +129,8 @@ impl Weights {
     /// The values of a tensor, as f32.
     ///
     /// # Errors
-    /// If it is missing, has another shape, holds other than floating point
-    /// numbers or values that are not finite.
+    /// If it is missing, has another shape, cannot be read, holds other than
+    /// floating point numbers or values that are not finite.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let entry = self
             .entries
@@ -101,33 +140,51 @@ impl Weights {
                 tensor: name.to_owned(),
                 expected: shape.to_vec(),
             })?;
+        let source = &self.sources[entry.source];
+        let (file, tensor) = (source.name().to_owned(), name.to_owned());
         if entry.shape != shape {
             return Err(ModelError::Shape {
-                file: self.file.clone(),
-                tensor: name.to_owned(),
+                file,
+                tensor,
                 expected: shape.to_vec(),
                 found: entry.shape.clone(),
             });
         }
-        let data = &self.bytes[entry.range.clone()];
-        let values = match entry.dtype {
-            Dtype::F32 => words(data, f32::from_le_bytes),
-            Dtype::F16 => widen(&words(data, f16::from_le_bytes)),
-            Dtype::BF16 => widen(&words(data, bf16::from_le_bytes)),
+        let convert = match entry.dtype {
+            Dtype::F32 => |data: &[u8]| words(data, f32::from_le_bytes),
+            Dtype::F16 => |data: &[u8]| widen(&words(data, f16::from_le_bytes)),
+            Dtype::BF16 => |data: &[u8]| widen(&words(data, bf16::from_le_bytes)),
             other => {
+                let found = format!("{other:?}");
                 return Err(ModelError::NumberType {
-                    file: self.file.clone(),
-                    tensor: name.to_owned(),
-                    found: format!("{other:?}"),
+                    file,
+                    tensor,
+                    found,
                 });
             }
         };
+        if let Some(task) = &self.task {
+            task.check()?;
+        }
+        let mut values = convert(&source.read(entry.start, entry.length)?);
+        self.note(entry.length);
+        if let Some(strides) = &entry.strides {
+            values = gather(&values, shape, strides);
+        }
         // Not `all`, which stops early and so cannot be vectorised.
         if !values.iter().fold(true, |finite, v| finite & v.is_finite()) {
-            let (file, tensor) = (self.file.clone(), name.to_owned());
             return Err(ModelError::NotFinite { file, tensor });
         }
         Ok(values)
+    }
+
+    /// Tell how much has been read.
+    fn note(&self, bytes: usize) {
+        let read = self.read.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if let Some(task) = &self.task {
+            let lengths = self.entries.values().map(|entry| entry.length as u64);
+            task.progress(read as f32 / lengths.sum::<u64>().max(1) as f32);
+        }
     }
 
     /// `NAME.weight` (outputs, inputs) and `NAME.bias` (outputs).
@@ -270,53 +327,15 @@ where
     wide
 }
 
-/// The bytes of a safetensors file, after a look at its length and header, so
-/// that a file of zeros or of another kind is not read to its end.
-///
-/// # Errors
-/// [`ModelError::Read`] or [`ModelError::NotSafetensors`].
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let failed = |error: std::io::Error| ModelError::Read {
-        path: path.to_owned(),
-        why: error.to_string(),
-    };
-    let unusable = |why: String| ModelError::NotSafetensors {
-        file: path.display().to_string(),
-        why,
-    };
-    let mut file = File::open(path).map_err(failed)?;
-    let meta = file.metadata().map_err(failed)?;
-    if !meta.is_file() {
-        return Err(ModelError::Read {
-            path: path.to_owned(),
-            why: "it is not a file".into(),
-        });
+/// Row-major values of a tensor whose neighbours along each axis are `strides`
+/// values apart.
+fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
+    let mut places = vec![0];
+    for (count, stride) in shape.iter().zip(strides) {
+        let along = |place: usize| (0..*count).map(move |i| place + i * stride);
+        places = places.into_iter().flat_map(along).collect();
     }
-    let mut length = [0; 8];
-    if file.read_exact(&mut length).is_err() {
-        return Err(unusable(format!("it has {} bytes only", meta.len())));
-    }
-    let header = u64::from_le_bytes(length);
-    if header > meta.len().saturating_sub(8) {
-        return Err(unusable(format!(
-            "its header claims {header} bytes, the file has {}",
-            meta.len()
-        )));
-    }
-    if meta.len() > MAX_FILE {
-        return Err(unusable(format!(
-            "it is larger than {} GiB",
-            MAX_FILE >> 30
-        )));
-    }
-    let mut bytes = Vec::with_capacity(meta.len() as usize);
-    bytes.extend_from_slice(&length);
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+    places.into_iter().map(|place| values[place]).collect()
 }
 
 #[cfg(test)]

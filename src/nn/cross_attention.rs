@@ -4,9 +4,9 @@ use super::Linear;
 use super::kernels::{Packed, PackedView, Scratch, gemm, mix_values, softmax_rows, token_softmax};
 use rayon::prelude::*;
 
-/// Width of a head in cross-attention, and prompt tokens per pass: the kernels
-/// for many image tokens are made for this.
-pub(super) const LANES: usize = 16;
+/// Prompt tokens per pass: the kernels for many image tokens keep one lane for
+/// each.
+const LANES: usize = 16;
 
 /// The projections of one attention layer, as in SAM's decoder: the inner
 /// width may be smaller than the outer.
@@ -100,7 +100,7 @@ impl CrossAttention {
         values: ImageSide<'_>,
         count: usize,
     ) -> Vec<f32> {
-        let inner = self.inner();
+        let (inner, dim) = (self.inner(), self.head_dim());
         let tokens = q.len() / inner;
         let passes: Vec<(usize, usize)> = (0..self.heads)
             .flat_map(|head| (0..tokens).step_by(LANES).map(move |token| (head, token)))
@@ -110,10 +110,10 @@ impl CrossAttention {
             .map_init(
                 || vec![0.0; count * LANES],
                 |scores, (head, token)| {
-                    let (at, asked) = (head * LANES, LANES.min(tokens - token));
+                    let (at, asked) = (head * dim, LANES.min(tokens - token));
                     let mut scratch = Scratch::default();
                     let rows = &q[token * inner + at..];
-                    let packed = scratch.pack_transposed(rows, inner, asked, LANES).padded();
+                    let packed = scratch.pack_transposed(rows, inner, asked, dim).padded();
                     gemm(
                         &keys.values[at..],
                         keys.stride,
@@ -124,17 +124,18 @@ impl CrossAttention {
                         false,
                     );
                     token_softmax(scores, self.scale());
-                    let mut out = vec![0.0; asked * LANES];
-                    mix_values(scores, asked, &values.values[at..], values.stride, &mut out);
+                    let mut out = vec![0.0; asked * dim];
+                    let layout = (values.stride, dim);
+                    mix_values(scores, asked, &values.values[at..], layout, &mut out);
                     out
                 },
             )
             .collect();
         let mut mixed = vec![0.0; q.len()];
         for ((head, token), part) in passes.iter().zip(&parts) {
-            for (i, row) in part.chunks_exact(LANES).enumerate() {
-                let at = (token + i) * inner + head * LANES;
-                mixed[at..at + LANES].copy_from_slice(row);
+            for (i, row) in part.chunks_exact(dim).enumerate() {
+                let at = (token + i) * inner + head * dim;
+                mixed[at..at + dim].copy_from_slice(row);
             }
         }
         self.out.apply(&mixed)

@@ -1,6 +1,6 @@
 //! The feed-forward half of a transformer block.
 
-use super::kernels::{Activation, gemm};
+use super::kernels::{Activation, gemm, linear, linear_add};
 use super::values::Values;
 use super::{LayerNorm, Linear};
 use candle_core::{Result, Tensor, bail};
@@ -8,6 +8,11 @@ use rayon::prelude::*;
 
 /// Bytes of hidden activations that a task keeps in the second-level cache.
 const HIDDEN_BYTES: usize = 240 << 10;
+/// Bytes of weights that are small enough to be read for a few rows.
+const SMALL_WEIGHTS: usize = 4 << 20;
+/// Rows that go through a layer together where weights are larger: hidden
+/// activations of all tokens of a large picture would not fit any cache.
+pub(super) const BAND: usize = 512;
 
 /// `x + fc2(act(fc1(norm(x))))`, the pre-norm residual MLP.
 #[derive(Clone, Debug)]
@@ -37,12 +42,24 @@ impl MlpBlock {
     /// # Errors
     /// If the channels differ or the tensor is not plain f32.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (width, hidden) = (self.fc1.inputs(), self.fc1.outputs());
+        let width = self.fc1.inputs();
         if x.dims().last() != Some(&width) {
             bail!("expected {width} channels, got {:?}", x.dims());
         }
-        let values = Values::of(x)?;
-        let mut out = values.to_vec();
+        let mut out = Values::of(x)?.to_vec();
+        let weights = self.fc1.packed().bytes() + self.fc2.packed().bytes();
+        if weights <= SMALL_WEIGHTS {
+            self.few_rows_per_task(&mut out);
+        } else {
+            self.layer_by_layer(&mut out);
+        }
+        Tensor::from_vec(out, x.dims(), x.device())
+    }
+
+    /// Both layers on a few rows at a time, so that hidden activations never
+    /// leave the cache: best while each task can afford to read all weights.
+    fn few_rows_per_task(&self, out: &mut [f32]) {
+        let (width, hidden) = (self.fc1.inputs(), self.fc1.outputs());
         let tokens = out.len() / width.max(1);
         let share = tokens
             .div_ceil(4 * rayon::current_num_threads())
@@ -55,21 +72,24 @@ impl MlpBlock {
                 let (normed, inner) = (&mut normed[..out.len()], &mut inner[..m * hidden]);
                 normed.copy_from_slice(out);
                 self.norm.apply(normed);
-                gemm(
-                    normed,
-                    width,
-                    m,
-                    self.fc1.packed().view(),
-                    inner,
-                    hidden,
-                    false,
-                );
+                let (fc1, fc2) = (self.fc1.packed().view(), self.fc2.packed().view());
+                gemm(normed, width, m, fc1, inner, hidden, false);
                 self.act.apply(inner);
-                gemm(inner, hidden, m, self.fc2.packed().view(), out, width, true);
+                gemm(inner, hidden, m, fc2, out, width, true);
             },
         );
-        drop(values);
-        Tensor::from_vec(out, x.dims(), x.device())
+    }
+
+    /// One layer after the other on many rows, each on every core: best where
+    /// reading the weights is what costs.
+    fn layer_by_layer(&self, out: &mut [f32]) {
+        let (width, hidden) = (self.fc1.inputs(), self.fc1.outputs());
+        let mut inner = vec![0.0; BAND.min(out.len() / width) * hidden];
+        for band in out.chunks_mut(BAND * width) {
+            let inner = &mut inner[..band.len() / width * hidden];
+            linear(&self.norm.of(band), self.fc1.packed(), inner, self.act);
+            linear_add(inner, self.fc2.packed(), band);
+        }
     }
 }
 
@@ -81,21 +101,25 @@ mod tests {
 
     #[test]
     fn it_is_its_parts() {
-        let (c, hidden, tokens) = (8, 20, 101);
-        let norm = LayerNorm::new(noise(c, 1), noise(c, 2), 1e-5);
-        let fc1 = Linear::new(&noise(hidden * c, 3), Some(&noise(hidden, 4)), hidden, c);
-        let fc2 = Linear::new(&noise(hidden * c, 5), Some(&noise(c, 6)), c, hidden);
-        let x = Tensor::from_vec(noise(tokens * c, 7), (tokens, c), &Device::Cpu).unwrap();
-        let inner = fc1
-            .forward(&norm.forward(&x).unwrap())
-            .unwrap()
-            .gelu_erf()
-            .unwrap();
-        let want = (&x + fc2.forward(&inner).unwrap()).unwrap();
-        let got = MlpBlock::new(norm, fc1, fc2, Activation::Gelu)
-            .forward(&x)
-            .unwrap();
-        let flat = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        close(&flat(got), &flat(want), 1e-5);
+        // Small enough for both layers at once, and too large; more than a band.
+        for (width, hidden, tokens) in [(8, 20, 101), (64, 8200, BAND + 5)] {
+            let norm = LayerNorm::new(noise(width, 1), noise(width, 2), 1e-5);
+            let (w, b) = (noise(hidden * width, 3), noise(hidden, 4));
+            let fc1 = Linear::new(&w, Some(&b), hidden, width);
+            let (w, b) = (noise(hidden * width, 5), noise(width, 6));
+            let fc2 = Linear::new(&w, Some(&b), width, hidden);
+            let x = noise(tokens * width, 7);
+            let x = Tensor::from_vec(x, (tokens, width), &Device::Cpu).unwrap();
+            let inner = fc1
+                .forward(&norm.forward(&x).unwrap())
+                .unwrap()
+                .gelu_erf()
+                .unwrap();
+            let want = (&x + fc2.forward(&inner).unwrap()).unwrap();
+            let block = MlpBlock::new(norm, fc1, fc2, Activation::Gelu);
+            let got = block.forward(&x).unwrap();
+            let flat = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            close(&flat(got), &flat(want), 1e-5);
+        }
     }
 }

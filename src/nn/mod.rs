@@ -9,15 +9,32 @@
 //!
 //! Attention modules can record their queries and keys: see [`capture`].
 
+mod all_mlp_head;
+mod aspp;
+mod attend;
 pub mod capture;
 mod conv;
+mod conv2d;
 mod cross_attention;
+mod filtered_mlp;
 mod hypernetwork;
+mod interpolate;
+mod inverted_residual;
 pub mod kernels;
 mod linear;
+mod mix_ffn;
 mod mlp;
+mod mobilevit_block;
 mod norm;
+mod patch_embedding;
+mod pooling;
 mod position;
+mod position_encoding;
+mod relative_attention;
+mod self_attention;
+mod spatial_reduction_attention;
+mod swiglu;
+mod transformer;
 mod two_way;
 mod values;
 mod window;
@@ -25,14 +42,30 @@ mod window;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use all_mlp_head::{AllMlpHead, StageLinear};
+pub use aspp::Aspp;
 pub use capture::Capture;
 pub use conv::{Bottleneck, Conv3x3, ConvStem, Depthwise, FoldedConv};
+pub use conv2d::{BatchNorm, Conv2d, Reach};
 pub use cross_attention::{CrossAttention, ImageSide, TokenSide};
+pub use filtered_mlp::ChannelFilter;
 pub use hypernetwork::MaskHead;
+pub use interpolate::{Interpolation, resize_map};
+pub use inverted_residual::InvertedResidual;
 pub use linear::{Linear, Mlp};
+pub use mix_ffn::MixFfn;
 pub use mlp::MlpBlock;
+pub use mobilevit_block::{MobileVitBlock, Patches, PhaseLayer, Phases};
 pub use norm::LayerNorm;
+pub use patch_embedding::PatchEmbedding;
+pub use pooling::Pooling;
 pub use position::RandomFourier;
+pub use position_encoding::PositionEncoding;
+pub use relative_attention::{RelativeAttention, RelativePositions};
+pub use self_attention::{MultiHeadSelfAttention, RecordAs};
+pub use spatial_reduction_attention::SpatialReductionAttention;
+pub use swiglu::SwiGlu;
+pub use transformer::{FeedForward, TransformerBlock, TransformerEncoder};
 pub use two_way::{ImageProjections, TwoWayBlock, TwoWayTransformer};
 pub use values::{Values, map_size};
 pub use window::WindowAttention;

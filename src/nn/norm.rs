@@ -3,6 +3,10 @@
 use super::kernels::layer_norm;
 use super::values::Values;
 use candle_core::{Result, Tensor, bail};
+use rayon::prelude::*;
+
+/// Values that a task normalises at a time.
+const VALUES: usize = 16 << 10;
 
 /// LayerNorm; channels-last, LayerNorm2d is the same thing.
 #[derive(Clone, Debug)]
@@ -40,6 +44,24 @@ impl LayerNorm {
         layer_norm(rows, &self.weight, &self.bias, self.eps);
     }
 
+    /// Rows (…, channels) normalised, on every core.
+    ///
+    /// # Panics
+    /// If it is not a whole number of rows.
+    pub fn of(&self, rows: &[f32]) -> Vec<f32> {
+        let channels = self.channels();
+        assert!(rows.len().is_multiple_of(channels), "rows of a norm");
+        let some = (VALUES / channels).max(1) * channels;
+        let mut out = vec![0.0; rows.len()];
+        out.par_chunks_mut(some)
+            .zip(rows.par_chunks(some))
+            .for_each(|(out, rows)| {
+                out.copy_from_slice(rows);
+                self.apply(out);
+            });
+        out
+    }
+
     /// (…, channels) to the same shape.
     ///
     /// # Errors
@@ -48,9 +70,7 @@ impl LayerNorm {
         if x.dims().last() != Some(&self.channels()) {
             bail!("expected {} channels, got {:?}", self.channels(), x.dims());
         }
-        let mut out = Values::of(x)?.to_vec();
-        self.apply(&mut out);
-        Tensor::from_vec(out, x.dims(), x.device())
+        Tensor::from_vec(self.of(&Values::of(x)?), x.dims(), x.device())
     }
 }
 

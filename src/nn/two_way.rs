@@ -6,9 +6,9 @@
 //! and shared by all prompts.
 
 use super::capture::{Bias, Grid, QueryKey, Tokens};
-use super::cross_attention::{CrossAttention, ImageSide, LANES};
-use super::kernels::{add_assign, gemm};
-use super::{LayerNorm, Linear, Mlp};
+use super::cross_attention::{CrossAttention, ImageSide};
+use super::kernels::{Activation, add_assign, gemm};
+use super::{LayerNorm, Linear};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
@@ -22,8 +22,10 @@ pub struct TwoWayBlock {
     pub self_attention: CrossAttention,
     /// Tokens look at the image.
     pub to_image: CrossAttention,
-    /// The tokens' feed-forward layers, with ReLU.
-    pub mlp: Mlp,
+    /// The tokens' feed-forward layers.
+    pub mlp: [Linear; 2],
+    /// Between the two; ReLU in SAM.
+    pub activation: Activation,
     /// The image looks at the tokens.
     pub from_image: CrossAttention,
     /// After self-attention, token-to-image, MLP (tokens) and image-to-token.
@@ -39,12 +41,27 @@ pub struct ImageProjections {
     stride: usize,
     /// (image tokens, inner).
     values: Vec<f32>,
+    inner: usize,
 }
 
 impl ImageProjections {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         4 * (self.positioned.len() + self.values.len())
+    }
+
+    /// Keys and values.
+    fn sides(&self) -> (ImageSide<'_>, ImageSide<'_>) {
+        (
+            ImageSide {
+                values: &self.positioned,
+                stride: self.stride,
+            },
+            ImageSide {
+                values: &self.values,
+                stride: self.inner,
+            },
+        )
     }
 }
 
@@ -74,7 +91,7 @@ impl TwoWayTransformer {
     /// `positions` are those of the image grid, (rows · columns, width).
     ///
     /// # Panics
-    /// If cross-attention heads are not 16 wide or `positions` does not fit.
+    /// If `positions` does not fit.
     pub fn new(
         blocks: Vec<TwoWayBlock>,
         last: CrossAttention,
@@ -86,14 +103,6 @@ impl TwoWayTransformer {
             positions.len(),
             grid.len() * last_norm.channels(),
             "image positions"
-        );
-        let crossing = blocks
-            .iter()
-            .flat_map(|b| [&b.to_image, &b.from_image])
-            .chain([&last]);
-        assert!(
-            crossing.into_iter().all(|a| a.head_dim() == LANES),
-            "width of heads"
         );
         let image = blocks
             .iter()
@@ -164,6 +173,7 @@ impl TwoWayTransformer {
             positioned,
             stride,
             values,
+            inner,
         }
     }
 
@@ -208,27 +218,13 @@ impl TwoWayTransformer {
         if let Some(records) = records {
             records.push(self.record("final_attn_token_to_image", &self.last, &q, projected)?);
         }
-        let (keys, values) = self.sides(projected);
+        let (keys, values) = projected.sides();
         add_assign(
             &mut queries,
             &self.last.tokens_to_image(&q, keys, values, self.grid.len()),
         );
         self.last_norm.apply(&mut queries);
         Ok((queries, image))
-    }
-
-    fn sides<'a>(&self, projected: &'a ImageProjections) -> (ImageSide<'a>, ImageSide<'a>) {
-        let inner = self.last.inner();
-        (
-            ImageSide {
-                values: &projected.positioned,
-                stride: projected.stride,
-            },
-            ImageSide {
-                values: &projected.values,
-                stride: inner,
-            },
-        )
     }
 
     fn update_tokens(
@@ -255,14 +251,15 @@ impl TwoWayTransformer {
             let name = format!("layers.{index}.cross_attn_token_to_image");
             records.push(self.record(&name, attention, &q, projected)?);
         }
-        let (keys, values) = self.sides(projected);
+        let (keys, values) = projected.sides();
         add_assign(
             queries,
             &attention.tokens_to_image(&q, keys, values, self.grid.len()),
         );
         block.norms[1].apply(queries);
-        let inner = block.mlp.apply(queries);
-        add_assign(queries, &inner);
+        let mut hidden = block.mlp[0].apply(queries);
+        block.activation.apply(&mut hidden);
+        add_assign(queries, &block.mlp[1].apply(&hidden));
         block.norms[2].apply(queries);
         Ok(())
     }
@@ -281,7 +278,7 @@ impl TwoWayTransformer {
         let attention = &block.from_image;
         let side = attention.project_tokens(&sum(queries, positions), queries);
         let packed = attention.pack_tokens(&side);
-        let (stride, inner) = (projected.stride, block.to_image.inner());
+        let (stride, inner) = (projected.stride, projected.inner);
         if let Some(records) = records {
             let n = self.grid.len();
             let image_queries = heads_first(&projected.positioned[inner..], stride, n, attention)?;

@@ -98,6 +98,7 @@ fn ask(purpose: PathPurpose, start: Option<PathBuf>) -> Option<PathBuf> {
             .add_filter("All files", &["*"])
             .pick_file(),
         PathPurpose::Folder => dialog.set_title("Open folder").pick_folder(),
+        PathPurpose::Model => dialog.set_title("Open model folder").pick_folder(),
         PathPurpose::Export => {
             let name = start.as_ref().and_then(|path| path.file_name());
             dialog

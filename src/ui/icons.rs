@@ -4,6 +4,7 @@
 pub const BELL: &str = "\u{E0CE}";
 pub const BOX: &str = "\u{E69A}";
 pub const BRUSH: &str = "\u{E6F0}";
+pub const CARET_DOWN: &str = "\u{E136}";
 pub const CARET_LEFT: &str = "\u{E138}";
 pub const CARET_RIGHT: &str = "\u{E13A}";
 pub const CHECK: &str = "\u{E184}";

@@ -7,7 +7,9 @@ mod files;
 mod filmstrip;
 mod icons;
 mod keys;
+mod model_menu;
 mod panels;
+mod prediction;
 mod status_bar;
 mod theme;
 mod toasts;
@@ -23,7 +25,7 @@ use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui, ViewportCommand};
 
 use crate::app::{App, Command, Dialog, PathPurpose, Request, Settings};
 use crate::label::{ClassId, Classes, IGNORE};
-use crate::worker::{DEFAULT_MODEL, MobileSamEngine, Worker};
+use crate::worker::{DEFAULT_MODEL, ModelEngine, Worker};
 use canvas::Canvas;
 use dialogs::Dialogs;
 use files::{FileDialogs, Picked};
@@ -62,7 +64,7 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
         Box::new(|creation| {
             let ctx = creation.egui_ctx.clone();
             let wake = Arc::new(move || ctx.request_repaint());
-            let engine = Box::new(MobileSamEngine::new(DEFAULT_MODEL));
+            let engine = Box::new(ModelEngine::new(DEFAULT_MODEL));
             let worker = Worker::spawn(engine, wake);
             Ok(Box::new(Window::new(
                 &creation.egui_ctx,
@@ -203,6 +205,7 @@ impl Window {
                 .show(ui, |ui| {
                     ui.add_space(space::S);
                     panels::display_window(ui, app, out);
+                    prediction::show(ui, app, out);
                     panels.show(ui, app, out);
                 });
         }
@@ -253,6 +256,9 @@ impl Window {
         match self.files.poll() {
             None => {}
             Some(Picked::Path(PathPurpose::Export, path)) => self.dialogs.set_export_path(path),
+            Some(Picked::Path(PathPurpose::Model, path)) => {
+                out.push(Command::ChooseModel(path.into()));
+            }
             Some(Picked::Path(_, path)) => out.push(Command::Open(path)),
             Some(Picked::Unavailable(PathPurpose::Export)) => self.dialogs.type_export_path(),
             Some(Picked::Unavailable(purpose)) => {
@@ -276,6 +282,11 @@ impl Window {
             match request {
                 Request::PickPhoto => self.files.show(ctx, PathPurpose::Photo, folder),
                 Request::PickFolder => self.files.show(ctx, PathPurpose::Folder, folder),
+                Request::PickModel => {
+                    let last = self.app.recent_models().next();
+                    let start = last.and_then(|last| Some(last.parent()?.to_path_buf()));
+                    self.files.show(ctx, PathPurpose::Model, start.or(folder));
+                }
                 Request::View(view) => self.canvas.move_view(view, &self.app),
                 Request::Close => {
                     self.closing = true;

@@ -16,6 +16,7 @@ pub fn show(ui: &mut Ui, app: &App, readout: &Readout, out: &mut Vec<Command>) {
         position(ui, app, readout);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             messages(ui, app, out);
+            memory(ui, app);
             work(ui, app, out);
         });
     });
@@ -66,6 +67,19 @@ fn position(ui: &mut Ui, app: &App, readout: &Readout) {
             "{} pixels, {info}",
             grouped(u64::from(width) * u64::from(height))
         ));
+}
+
+/// How much memory encodings take.
+fn memory(ui: &mut Ui, app: &App) {
+    let megabytes = |bytes: usize| bytes.div_ceil(1 << 20);
+    let (used, budget) = (app.memory().used(), app.memory().budget());
+    let text = dim(ui, format!("{} MB", megabytes(used)));
+    ui.label(text).on_hover_text(format!(
+        "What models made of photos: {} of {} MB. The least recently used goes first.",
+        megabytes(used),
+        megabytes(budget)
+    ));
+    ui.separator();
 }
 
 fn messages(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
@@ -140,15 +154,17 @@ fn describe(activity: &Activity) -> String {
         ActivityKind::Save | ActivityKind::Journal => "Saving".to_owned(),
         ActivityKind::Export(_) => "Exporting".to_owned(),
         ActivityKind::Scan(_) => "Listing the folder".to_owned(),
-        ActivityKind::LoadModel => "Loading the model".to_owned(),
+        ActivityKind::LoadModel(_) => "Loading the model".to_owned(),
         ActivityKind::Encode => "Waiting to look at the photo".to_owned(),
         ActivityKind::Prompt => "Waiting for a mask".to_owned(),
         ActivityKind::Everything => "Waiting to segment everything".to_owned(),
+        ActivityKind::Predict => "Waiting for the prediction".to_owned(),
     };
     match activity.stage {
         Some(Stage::LoadingModel) => "Loading the model".to_owned(),
         Some(Stage::Encoding) => "Looking at the photo".to_owned(),
         Some(Stage::Decoding) => "Finding the mask".to_owned(),
+        Some(Stage::Predicting) => "Predicting".to_owned(),
         Some(Stage::Everything) => "Segmenting everything".to_owned(),
         _ => by_kind(),
     }

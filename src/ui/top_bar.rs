@@ -6,13 +6,13 @@ use egui::{Align, Button, Layout, RichText, Slider, Ui};
 
 use super::theme::{self, size, space};
 use super::widgets::{command_button, dim, with_key};
-use super::{icons, keys};
+use super::{icons, keys, model_menu};
 use crate::app::tool::{MAX_RADIUS, MIN_RADIUS};
-use crate::app::{ActivityKind, App, Command, Dialog, Tool};
+use crate::app::{App, Command, Dialog, Tool};
 use crate::label::IGNORE;
 
 /// The bar itself.
-pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
+pub fn show(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         menu(ui, app, out);
         ui.separator();
@@ -56,8 +56,8 @@ pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
             let palette = Command::Show(Dialog::Palette(String::new()));
             command_button(ui, app, out, icons::SEARCH, "Find a command", palette);
             ui.separator();
-            everything(ui, app, out);
-            model(ui, app);
+            model_menu::ask(ui, app, out);
+            model_menu::chooser(ui, app, out);
         });
     });
 }
@@ -95,47 +95,6 @@ fn title(ui: &mut Ui, app: &App) {
         && let Some(at) = folder.position(&open.path)
     {
         ui.label(dim(ui, format!("{} / {}", at + 1, folder.photos.len())));
-    }
-}
-
-fn everything(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
-    let busy = app.is_busy(&ActivityKind::Everything);
-    let (name, command) = if busy {
-        ("Stop", Command::StopModel)
-    } else {
-        ("Segment everything", Command::SegmentEverything)
-    };
-    let icon = if busy { icons::CLOSE } else { icons::SPARKLE };
-    let blocked = command.blocked(app);
-    let response = ui
-        .add_enabled(blocked.is_none(), Button::new(format!("{icon}  {name}")))
-        .accessible_name(name)
-        .on_hover_text(with_key(ui, name, &command))
-        .on_disabled_hover_text(blocked.unwrap_or_default());
-    if response.clicked() {
-        out.push(command);
-    }
-}
-
-fn model(ui: &mut Ui, app: &App) {
-    match &app.model {
-        Some(info) => {
-            let text = dim(ui, info.title.to_string());
-            ui.label(text).on_hover_text(format!(
-                "{}: {} million parameters, {}",
-                info.title,
-                info.parameters / 1_000_000,
-                info.licence
-            ));
-        }
-        None if app.is_busy(&ActivityKind::LoadModel) => {
-            ui.label(dim(ui, "Loading the model"));
-            ui.spinner();
-        }
-        None => {
-            ui.label(RichText::new("No model").color(theme::colors(ui.ctx()).warning))
-                .on_hover_text("The model could not be loaded; see Messages in the menu");
-        }
     }
 }
 

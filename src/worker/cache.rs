@@ -1,9 +1,36 @@
 //! Encodings that may be needed again.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::photo::Photo;
+
+/// How much of its budget a cache uses. Clones show the same cache.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    used: Arc<AtomicUsize>,
+    budget: usize,
+}
+
+impl Memory {
+    fn of(budget: usize) -> Self {
+        Self {
+            used: Arc::default(),
+            budget,
+        }
+    }
+
+    /// Bytes that are in use now.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that may be in use; one entry alone may take more.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+}
 
 /// What an encoder made of photos, least recently used ones dropped above a
 /// budget of bytes. A photo is known by its allocation, not by its path: another
@@ -11,7 +38,7 @@ use crate::photo::Photo;
 pub struct EncodingCache<V> {
     /// Least recently used first.
     entries: Vec<Entry<V>>,
-    budget: usize,
+    memory: Memory,
 }
 
 struct Entry<V> {
@@ -28,8 +55,13 @@ impl<V: Clone> EncodingCache<V> {
     pub fn new(budget: usize) -> Self {
         Self {
             entries: Vec::new(),
-            budget,
+            memory: Memory::of(budget),
         }
+    }
+
+    /// How much is held, for whoever wants to watch.
+    pub fn memory(&self) -> Memory {
+        self.memory.clone()
     }
 
     /// The encoding of `photo` by `model`; it counts as used now.
@@ -57,14 +89,20 @@ impl<V: Clone> EncodingCache<V> {
             bytes,
             value,
         });
-        while self.bytes() > self.budget && self.entries.len() > 1 {
+        while self.bytes() > self.memory.budget && self.entries.len() > 1 {
             self.entries.remove(0);
         }
+        self.tell();
     }
 
     /// Forget everything.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.memory.used.store(self.bytes(), Ordering::Relaxed);
     }
 
     fn bytes(&self) -> usize {
@@ -108,7 +146,10 @@ mod tests {
         assert_eq!(cache.get(&a, "n"), None);
         cache.insert(&a, "m", 20, 2);
         assert_eq!((cache.get(&a, "m"), cache.bytes()), (Some(2), 20));
+        let memory = cache.memory();
+        assert_eq!((memory.used(), memory.budget()), (20, 100));
         cache.clear();
+        assert_eq!(memory.used(), 0);
         assert_eq!(cache.get(&a, "m"), None);
     }
 

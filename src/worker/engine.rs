@@ -4,11 +4,13 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::message::{EventKind, Job, JobKind, Proposal, Proposals};
+use super::cache::Memory;
+use super::message::{EventKind, Found, Job, JobKind, Predicted, Proposal, Proposals};
 use super::service::Service;
 use super::steps::{JobError, Steps};
 use crate::label::Mask;
-use crate::models::{EverythingOptions, ModelInfo, Prompt};
+use crate::models::predict::{self, Observation};
+use crate::models::{Encoding, EverythingOptions, LoadedModel, ModelInfo, Prompt};
 use crate::photo::Photo;
 
 /// Which masks a prompt should give.
@@ -18,6 +20,34 @@ pub enum Wanted {
     All,
     /// The best one only, which saves bringing the others to photo size.
     Best,
+}
+
+/// What a model computed of a photo, with the model itself. Clones share it.
+#[derive(Clone)]
+pub struct Observed {
+    /// The model.
+    pub model: Arc<LoadedModel>,
+    /// What it computed.
+    pub seen: Seen,
+}
+
+/// What a model computed of a photo, by the kind of model.
+#[derive(Clone)]
+pub enum Seen {
+    /// A promptable model's encoding.
+    Encoding(Encoding),
+    /// All that came out of another network.
+    Observation(Arc<Observation>),
+}
+
+impl Seen {
+    /// Bytes of memory that this holds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Encoding(encoding) => encoding.bytes(),
+            Self::Observation(observation) => observation.bytes(),
+        }
+    }
 }
 
 /// A model with its state, used by one thread at a time. It loads its model and
@@ -42,6 +72,26 @@ pub trait Engine: Send {
         options: &EverythingOptions,
         steps: &Steps<'_>,
     ) -> Result<Vec<(Mask, f32)>, JobError>;
+    /// What a model that is not prompted (embedded name or checkpoint folder)
+    /// makes of the photo. Which model it was, and what it found.
+    fn predict(
+        &mut self,
+        photo: &Arc<Photo>,
+        model: &OsStr,
+        options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<(ModelInfo, Found), JobError>;
+    /// Show the photo to a model and keep what it computed: features, queries
+    /// and keys. Kept under the same budget as encodings.
+    fn observe(
+        &mut self,
+        photo: &Arc<Photo>,
+        model: &OsStr,
+        options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<Observed, JobError>;
+    /// Bytes that the cache of encodings holds, and may hold; kept up to date.
+    fn memory(&self) -> Memory;
     /// Forget everything that a panic may have left half done.
     fn reset(&mut self);
 }
@@ -55,7 +105,7 @@ impl Service for EngineService {
         let engine = &mut self.0;
         Ok(match &job.kind {
             JobKind::LoadModel { name } => {
-                EventKind::ModelLoaded(engine.load_model(name.as_ref(), steps)?)
+                EventKind::ModelLoaded(engine.load_model(name, steps)?)
             }
             JobKind::Encode { photo } => {
                 let cached = engine.encode(photo, steps)?;
@@ -75,6 +125,21 @@ impl Service for EngineService {
                     revision,
                     candidates,
                     best,
+                    elapsed,
+                })
+            }
+            JobKind::Predict {
+                photo,
+                model,
+                options,
+                revision,
+            } => {
+                let (model, found) = engine.predict(photo, model, options, steps)?;
+                let (revision, elapsed) = (*revision, start.elapsed());
+                EventKind::Predicted(Predicted {
+                    revision,
+                    model,
+                    found,
                     elapsed,
                 })
             }

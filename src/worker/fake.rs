@@ -6,13 +6,16 @@ use std::ffi::OsStr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::cache::EncodingCache;
-use super::engine::{Engine, Wanted};
-use super::message::{Proposal, Stage};
+use super::cache::{EncodingCache, Memory};
+use super::engine::{Engine, Observed, Wanted};
+use super::message::{ClassArea, Found, Likely, Proposal, Stage};
 use super::steps::{JobError, Steps};
 use crate::document::dab;
-use crate::label::{Mask, Rect};
-use crate::models::{EverythingOptions, LowResMask, ModelInfo, Prompt, registry};
+use crate::label::{Mask, Rect, voc_color};
+use crate::models::{
+    Capability, ClassLabel, EverythingOptions, Family, Labels, LowResMask, ModelInfo, Prompt, predict,
+    registry,
+};
 use crate::photo::Photo;
 use crate::task::Task;
 
@@ -154,10 +157,15 @@ impl FakeControl {
 
 impl Engine for FakeEngine {
     fn load_model(&mut self, name: &OsStr, steps: &Steps<'_>) -> Result<ModelInfo, JobError> {
-        let known = registry::embedded().iter().find(|info| *info.name == *name);
-        let info = known.ok_or_else(|| JobError::Failed(format!("there is no model {name:?}")))?;
-        self.load(steps)?;
-        Ok(info.clone())
+        let info = known(name)?;
+        if info.can(Capability::Prompts) {
+            self.load(steps)?;
+        } else {
+            steps.run(Stage::LoadingModel, |task| {
+                self.control.pass(Stage::LoadingModel, task)
+            })?;
+        }
+        Ok(info)
     }
 
     fn encode(&mut self, photo: &Arc<Photo>, steps: &Steps<'_>) -> Result<bool, JobError> {
@@ -219,10 +227,95 @@ impl Engine for FakeEngine {
         Ok(found.filter(|(mask, _)| !mask.is_empty()).collect())
     }
 
+    fn predict(
+        &mut self,
+        photo: &Arc<Photo>,
+        model: &OsStr,
+        _options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<(ModelInfo, Found), JobError> {
+        let info = known(model)?;
+        steps.run(Stage::Predicting, |task| {
+            self.control.pass(Stage::Predicting, task)
+        })?;
+        let found = if info.can(Capability::Classes) {
+            let likely = [("tabby", 0.8), ("egyptian cat", 0.15)];
+            Found::Photo(likely.map(|(name, probability)| Likely { name: name.to_owned(), probability }).into())
+        } else {
+            Found::Pixels(fake_areas(photo))
+        };
+        Ok((info, found))
+    }
+
+    fn observe(
+        &mut self,
+        _photo: &Arc<Photo>,
+        _model: &OsStr,
+        _options: &predict::Options,
+        _steps: &Steps<'_>,
+    ) -> Result<Observed, JobError> {
+        Err(JobError::Failed("there is no attention to see".to_owned()))
+    }
+
+    fn memory(&self) -> Memory {
+        self.encoded.memory()
+    }
+
     fn reset(&mut self) {
         self.loaded = false;
         self.encoded.clear();
     }
+}
+
+/// Name of the fake dense model: a cat in two places, a cup, and background.
+pub const DENSE: &str = "fake-dense";
+/// Name of the fake classifier.
+pub const CLASSIFIER: &str = "fake-classifier";
+
+/// An embedded model or one of the fake ones.
+fn known(name: &OsStr) -> Result<ModelInfo, JobError> {
+    let names = ["background", "cat", "cup"].into_iter().enumerate();
+    let labels: Vec<ClassLabel> = names
+        .map(|(id, name)| ClassLabel {
+            id,
+            name: name.to_owned(),
+            color: voc_color(id as u8),
+        })
+        .collect();
+    let fake = |name: &'static str, what: &'static [Capability]| ModelInfo {
+        name: name.into(),
+        title: name.into(),
+        family: Family::SegFormer,
+        parameters: 1000,
+        licence: "CC0-1.0".into(),
+        capabilities: what.into(),
+        labels: Arc::new(Labels { classes: labels.clone() }),
+        embedded: false,
+    };
+    let all = [
+        fake(DENSE, &[Capability::ClassMap]),
+        fake(CLASSIFIER, &[Capability::Classes]),
+    ];
+    let mut all = registry::embedded().into_iter().chain(all);
+    all.find(|info| *info.name == *name)
+        .ok_or_else(|| JobError::Failed(format!("there is no model {name:?}")))
+}
+
+/// The left third with a hole of background in the middle is two cats, the
+/// right third a cup.
+fn fake_areas(photo: &Photo) -> Vec<ClassArea> {
+    let (w, h) = (photo.width(), photo.height());
+    let cats = [Rect::new(0, 0, w / 3, h / 3), Rect::new(0, h - h / 3, w / 3, h)];
+    let cats = Mask::from_rect(cats[0]).union(&Mask::from_rect(cats[1]));
+    let cup = Mask::from_rect(Rect::new(w - w / 3, 0, w, h));
+    let rest = Mask::from_rect(Rect::of_size(w, h)).subtract(&cats.union(&cup));
+    [("background", rest, 0.9), ("cat", cats, 0.8), ("cup", cup, 0.7)]
+        .map(|(name, mask, score)| ClassArea {
+            name: name.to_owned(),
+            regions: mask.components(),
+            score,
+        })
+        .into()
 }
 
 /// The mask of a prompt with discs of `part` of the photo's shorter side.

@@ -2,6 +2,7 @@
 //! apart from threads, so that they can be tested without any.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::message::{DocumentId, Job, JobId, JobKind, Stage};
@@ -31,6 +32,8 @@ struct Running {
     document: DocumentId,
     lane: Lane,
     photo: Option<Arc<Photo>>,
+    /// The model that the job names; the others use the one that is loaded.
+    model: Option<OsString>,
     cancel: Cancel,
     stage: Option<Stage>,
     /// Replaced while it does work that its successor needs as well.
@@ -46,6 +49,7 @@ impl Running {
             document: job.document,
             lane: Lane::of(&job.kind),
             photo: photo_of(&job.kind).cloned(),
+            model: model_of(&job.kind).cloned(),
             cancel: job.cancel.clone(),
             stage: None,
             superseded: false,
@@ -63,7 +67,7 @@ impl Running {
             _ => false,
         };
         let shared = match self.stage {
-            Some(Stage::LoadingModel) => true,
+            Some(Stage::LoadingModel) => self.model.as_ref() == model_of(&newer.kind),
             Some(Stage::Encoding) => same_photo,
             _ => false,
         };
@@ -92,6 +96,7 @@ enum Lane {
     Load,
     Prompt,
     Encode,
+    Predict,
     Everything,
     Open,
     Rewindow,
@@ -101,7 +106,13 @@ enum Lane {
 
 /// The engine's lanes, in the order in which waiting jobs are taken: what the
 /// user waits for with the pointer in the air comes before long work.
-const ENGINE_LANES: [Lane; 4] = [Lane::Load, Lane::Prompt, Lane::Encode, Lane::Everything];
+const ENGINE_LANES: [Lane; 5] = [
+    Lane::Load,
+    Lane::Prompt,
+    Lane::Encode,
+    Lane::Predict,
+    Lane::Everything,
+];
 
 impl Lane {
     fn of(kind: &JobKind) -> Self {
@@ -109,6 +120,7 @@ impl Lane {
             JobKind::LoadModel { .. } => Self::Load,
             JobKind::Prompt { .. } => Self::Prompt,
             JobKind::Encode { .. } => Self::Encode,
+            JobKind::Predict { .. } => Self::Predict,
             JobKind::Everything { .. } => Self::Everything,
             JobKind::Open { .. } => Self::Open,
             JobKind::Rewindow { .. } => Self::Rewindow,
@@ -131,7 +143,16 @@ fn photo_of(kind: &JobKind) -> Option<&Arc<Photo>> {
     match kind {
         JobKind::Encode { photo }
         | JobKind::Prompt { photo, .. }
+        | JobKind::Predict { photo, .. }
         | JobKind::Everything { photo, .. } => Some(photo),
+        _ => None,
+    }
+}
+
+/// The model that a job names.
+fn model_of(kind: &JobKind) -> Option<&OsString> {
+    match kind {
+        JobKind::LoadModel { name: model } | JobKind::Predict { model, .. } => Some(model),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! What goes to the worker (jobs) and what comes back (events).
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use crate::dataset::PhotoEntry;
 use crate::document::Document;
 use crate::formats::{ExportRequest, OpenOptions, SaveOptions, SaveReport};
 use crate::label::{Classes, Mask};
-use crate::models::{EverythingOptions, LowResMask, ModelInfo, Prompt};
+use crate::models::{EverythingOptions, LowResMask, ModelInfo, Prompt, predict};
 use crate::photo::{Limits, Photo};
 use crate::task::Cancel;
 
@@ -103,10 +104,22 @@ pub enum JobKind {
         folder: PathBuf,
     },
 
-    /// Load a model, so that the first prompt need not wait for it.
+    /// Load a model, so that nobody need wait for it later. A promptable one
+    /// answers prompts from then on.
     LoadModel {
         /// An embedded model's name or a checkpoint folder.
-        name: String,
+        name: OsString,
+    },
+    /// Ask a model that is not prompted: classes of the photo or of its pixels.
+    Predict {
+        /// The photo.
+        photo: Arc<Photo>,
+        /// An embedded model's name or a checkpoint folder.
+        model: OsString,
+        /// How to show the photo to it.
+        options: predict::Options,
+        /// The document revision that the user was looking at.
+        revision: u64,
     },
     /// Encode a photo into the cache.
     Encode {
@@ -142,6 +155,8 @@ pub enum Stage {
     Encoding,
     /// The prompt decoder runs.
     Decoding,
+    /// A model that is not prompted looks at the photo.
+    Predicting,
     /// Segmenting everything.
     Everything,
     /// Decoding a photo and reading its labels; also another display window.
@@ -225,6 +240,8 @@ pub enum EventKind {
         /// How long this job took.
         elapsed: Duration,
     },
+    /// Final: what a model that is not prompted makes of the photo.
+    Predicted(Predicted),
     /// Final: it did not work; one sentence for the user.
     Failed(String),
     /// Final: stopped on request, or superseded by a newer job.
@@ -264,6 +281,48 @@ pub struct Proposals {
     pub best: usize,
     /// How long the job took, encoding included.
     pub elapsed: Duration,
+}
+
+/// What a model that is not prompted makes of a photo.
+#[derive(Clone, Debug)]
+pub struct Predicted {
+    /// The revision given with the job.
+    pub revision: u64,
+    /// Which model it was.
+    pub model: ModelInfo,
+    /// What it found.
+    pub found: Found,
+    /// How long the job took.
+    pub elapsed: Duration,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// Classes of the photo as a whole, the likeliest first.
+    Photo(Vec<Likely>),
+    /// Classes of its pixels, in the order of the model's numbers.
+    Pixels(Vec<ClassArea>),
+}
+
+/// A class that a photo may be of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Likely {
+    /// The model's name for it.
+    pub name: String,
+    /// Its probability, 0..=1.
+    pub probability: f32,
+}
+
+/// The pixels of one class.
+#[derive(Clone, Debug)]
+pub struct ClassArea {
+    /// The model's name for the class.
+    pub name: String,
+    /// Its connected areas (8-neighbourhood).
+    pub regions: Vec<Mask>,
+    /// Mean probability where the class was seen, 0..=1.
+    pub score: f32,
 }
 
 /// One mask that a model offers.

@@ -4,7 +4,7 @@
 //! - A [`Job`] goes in with [`Worker::send`], which never blocks; [`Event`]s come
 //!   back through [`Worker::try_recv`]. Each job gets exactly one final event,
 //!   also when it is superseded, cancelled or panics.
-//! - On the engine, loading, encoding, prompts and everything are a lane each;
+//! - On the engine, loading, encoding, prompts, predictions and everything are a lane each;
 //!   within a lane the latest job wins. A job of a newer document cancels and
 //!   drops those of older ones. A prompt leaves a running encoding of the same
 //!   photo alone and uses it.
@@ -25,9 +25,9 @@ mod engine;
 pub mod fake;
 mod io;
 mod lanes;
+mod inference;
 mod mailbox;
 mod message;
-mod mobile_sam;
 mod outbox;
 mod service;
 mod steps;
@@ -40,12 +40,14 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
-pub use engine::{Engine, Wanted};
+pub use cache::Memory;
+pub use engine::{Engine, Observed, Seen, Wanted};
+pub use inference::{DEFAULT_MODEL, ModelEngine};
 pub use message::{
-    DocumentId, Event, EventKind, Job, JobHandle, JobId, JobKind, OpenedPhoto, Proposal, Proposals,
-    Stage,
+    ClassArea, DocumentId, Event, EventKind, Found, Job, JobHandle, JobId, JobKind, Likely,
+    OpenedPhoto, Predicted, Proposal, Proposals, Stage,
 };
-pub use mobile_sam::{DEFAULT_MODEL, MobileSamEngine};
+
 pub use outbox::Wake;
 pub use service::panic_sentence;
 pub use steps::{JobError, Steps, unwatched};
@@ -71,6 +73,7 @@ pub struct Worker {
     io: Arc<Mailbox<IoQueue>>,
     outbox: Outbox,
     events: Receiver<Event>,
+    memory: Memory,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -78,6 +81,7 @@ impl Worker {
     /// Start both threads. `wake` is called after each event, from any thread.
     pub fn spawn(engine: Box<dyn Engine>, wake: Wake) -> Self {
         let (outbox, events) = Outbox::new(wake);
+        let memory = engine.memory();
         let (engine_box, io_box) = (
             Arc::new(Mailbox::new(EngineQueue::default())),
             Arc::new(Mailbox::new(IoQueue::default())),
@@ -97,6 +101,7 @@ impl Worker {
             io: io_box,
             outbox,
             events,
+            memory,
             threads,
         }
     }
@@ -120,6 +125,11 @@ impl Worker {
             self.outbox.send(old.id, old.document, EventKind::Cancelled);
         }
         JobHandle { id, cancel }
+    }
+
+    /// How much memory encodings take.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The next event, if one is there. Events of one job come in order.

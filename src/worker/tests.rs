@@ -104,7 +104,7 @@ fn everything(photo: &Arc<Photo>) -> JobKind {
 
 fn load(name: &str) -> JobKind {
     JobKind::LoadModel {
-        name: name.to_owned(),
+        name: name.into(),
     }
 }
 

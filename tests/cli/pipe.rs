@@ -1,11 +1,13 @@
 //! `patchlens pipe` as a script talks to it.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Bench, PROGRAM, patchlens, sample, text};
+use super::{Bench, PROGRAM, fixture, patchlens, sample, text};
 
 /// The answers to these lines, one each.
 fn talk(lines: &[u8]) -> Vec<Value> {
@@ -67,6 +69,82 @@ fn pipe_lives_through_everything() {
     );
     assert!(answers[4]["error"].as_str().unwrap().contains("at most"));
     assert!(answers[7]["error"].as_str().unwrap().contains("outside"));
+}
+
+#[test]
+fn pipe_predicts_and_shows_attention() {
+    let bench = Bench::new();
+    let (dense, vit, dino) = (fixture("segformer"), fixture("vit"), fixture("dino"));
+    let out = bench.path("out.png");
+    let requests = [
+        json!({"op": "attention", "layer": 0}),
+        json!({"op": "open", "path": dense.join("image.png")}),
+        json!({"op": "predict"}),
+        json!({"op": "predict", "out": out, "fit": "pad"}),
+        json!({"op": "predict", "model": vit, "top": 2}),
+        json!({"op": "predict", "model": "mobile-sam"}),
+        json!({"op": "segment", "points": [[1, 1]]}),
+        json!({"op": "attention", "model": dino, "layer": 1, "attention_head": 2}),
+        json!({"op": "attention", "model": dino, "layer": 9}),
+        json!({"op": "attention", "query": [5, 5]}),
+    ];
+    let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
+    let mut command = patchlens([OsStr::new("pipe"), OsStr::new("--model"), dense.as_os_str()]);
+    let output = command.write_stdin(lines).output().unwrap();
+    assert_eq!((output.status.code(), &*text(&output.stderr)), (Some(0), ""));
+    let answers: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let ok: Vec<bool> = answers.iter().map(|answer| answer["ok"] == json!(true)).collect();
+    let expected = [false, true, true, true, true, false, false, true, false, true];
+    assert_eq!(ok, expected, "{answers:#?}");
+    let error = |at: usize| answers[at]["error"].as_str().unwrap();
+    assert!(error(0).contains("open") && error(5).contains("cannot give each pixel"));
+    assert!(error(6).contains("cannot take points") && error(8).contains("3 attention layers"));
+
+    let size = answers[2]["size"].clone();
+    let pixels = |at: usize| -> u64 {
+        let classes = answers[at]["classes"].as_array().unwrap();
+        classes.iter().map(|class| class["pixels"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(size, json!([answers[1]["height"], answers[1]["width"]]));
+    let all = size[0].as_u64().unwrap() * size[1].as_u64().unwrap();
+    assert_eq!((pixels(2), pixels(3)), (all, all));
+    let labels = Path::new(answers[2]["labels"].as_str().unwrap());
+    assert!(!labels.exists(), "{labels:?} outlives the program");
+    assert_eq!(answers[3]["labels"], json!(out));
+    let (width, height) = image::image_dimensions(&out).unwrap();
+    assert_eq!(size, json!([height, width]));
+
+    assert_eq!(answers[4]["classes"].as_array().unwrap().len(), 2);
+    assert_eq!(answers[4]["classes"][0]["name"], json!("dog"));
+    assert_eq!(answers[7]["grid"], json!([6, 6]));
+    let values = answers[7]["values"].as_array().unwrap();
+    let sum: f64 = values.iter().map(|value| value.as_f64().unwrap()).sum();
+    let prefix = answers[7]["prefix"][0].as_f64().unwrap();
+    assert!(values.len() == 36 && (sum + prefix - 1.0).abs() < 1e-4, "{sum} {prefix}");
+}
+
+#[test]
+fn a_class_map_is_there_while_the_program_runs() {
+    let dense = fixture("segformer");
+    let mut child = std::process::Command::new(PROGRAM)
+        .args([OsStr::new("pipe"), OsStr::new("-m"), dense.as_os_str()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut requests = child.stdin.take().unwrap();
+    writeln!(requests, "{}", json!({"op": "open", "path": dense.join("image.png")})).unwrap();
+    writeln!(requests, "{}", json!({"op": "predict"})).unwrap();
+    answers.next().unwrap().unwrap();
+    let answer: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+    let labels = image::open(answer["labels"].as_str().unwrap()).unwrap();
+    assert_eq!(answer["size"], json!([labels.height(), labels.width()]));
+    drop(requests);
+    assert!(child.wait().unwrap().success());
 }
 
 fn spawn_pipe(stdout: Stdio) -> Child {

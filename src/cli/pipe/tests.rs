@@ -7,9 +7,17 @@ use super::*;
 use crate::label::{Mask, Rect};
 use crate::worker::fake::{FakeControl, FakeEngine};
 
+fn settings() -> Settings {
+    Settings {
+        model: "mobile-sam".into(),
+        takes_prompts: true,
+        limits: Limits::default(),
+    }
+}
+
 /// A conversation with `pipe`: the answers to these lines.
 fn talk(engine: &mut FakeEngine, lines: &[String]) -> Vec<Value> {
-    let mut session = Session::new(engine, Limits::default());
+    let mut session = Session::new(engine, settings());
     let mut output = Vec::new();
     serve(
         &mut Cursor::new(lines.join("\n")),
@@ -77,7 +85,7 @@ fn pipe_opens_and_segments() {
 fn pipe_answers_keep_the_order_of_their_fields() {
     let (_folder, photo) = folder();
     let (mut engine, _) = FakeEngine::new();
-    let mut session = Session::new(&mut engine, Limits::default());
+    let mut session = Session::new(&mut engine, settings());
     let input = format!("{}\n", json!({"id": 1, "op": "open", "path": photo}));
     let mut output = Vec::new();
     serve(&mut Cursor::new(input), &mut output, &mut session).unwrap();
@@ -125,7 +133,7 @@ fn pipe_goes_on_after_bad_requests() {
     assert!(told(3).contains("JSON object") && told(4).contains("JSON object"));
     assert!(told(7).contains("dance"));
     assert!(told(10).contains("nowhere.png"));
-    assert!(told(11).contains("predict") && told(12).contains("attention"));
+    assert!(told(11).contains("open") && told(12).contains("open"));
     assert!(told(14).contains("no point and no box"));
     assert!(told(18).contains("outside") && told(19).contains("outside"));
     assert!(told(20).contains("no area"));
@@ -149,6 +157,51 @@ fn pipe_goes_on_after_bad_requests() {
         (&answers[0]["id"], &answers[1]["id"]),
         (&json!(1), &Value::Null)
     );
+}
+
+#[test]
+fn predict_and_attention_check_what_they_are_asked() {
+    let (folder, photo) = folder();
+    let nowhere = folder.path().join("nowhere/a.png");
+    let asked = [
+        (json!({"op": "predict", "fit": "slide"}), "\"fit\" is"),
+        (json!({"op": "predict", "fit": 7}), "not right"),
+        (json!({"op": "predict", "out": nowhere}), "no folder"),
+        (json!({"op": "predict", "out": photo}), "the photo itself"),
+        (json!({"op": "predict", "out": folder.path()}), "is a folder"),
+        (json!({"op": "predict", "modle": "m"}), "`modle`"),
+        (json!({"op": "attention", "attention_head": -1}), "\"attention_head\" is"),
+        (json!({"op": "attention", "attention_head": "best"}), "\"attention_head\" is"),
+        (json!({"op": "attention", "query": [1]}), "\"query\" is"),
+        (json!({"op": "attention", "query": "patch"}), "\"query\" is"),
+        (json!({"op": "attention", "layer": -1}), "not right"),
+        (json!({"op": "attention", "head": 1}), "`head`"),
+        // This engine has nothing to look at, but the request was understood.
+        (json!({"op": "predict", "model": "m", "fit": "pad", "top": 3}), "no attention"),
+        (json!({"op": "attention", "layer": 0, "attention_head": 2, "query": [1, 2]}), "no attention"),
+        (json!({"op": "attention", "attention_head": "max", "query": "cls", "reverse": true}), "no attention"),
+    ];
+    let mut lines = vec![json!({"op": "open", "path": photo})];
+    lines.extend(asked.iter().map(|(line, _)| line.clone()));
+    let (answers, _) = talk_alone(&lines);
+    for ((line, expected), answer) in asked.iter().zip(&answers[1..]) {
+        let told = error_of(answer);
+        assert!(told.contains(expected), "{line}: {told}");
+    }
+}
+
+#[test]
+fn a_model_without_prompts_does_not_encode_what_is_opened() {
+    let (_folder, photo) = folder();
+    let (mut engine, control) = FakeEngine::new();
+    let settings = Settings {
+        takes_prompts: false,
+        ..settings()
+    };
+    let mut session = Session::new(&mut engine, settings);
+    let line = json!({"op": "open", "path": photo}).to_string();
+    assert!(session.answer(line.as_bytes()).ok);
+    assert!(control.stages().is_empty());
 }
 
 #[test]

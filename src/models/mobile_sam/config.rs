@@ -1,8 +1,9 @@
 //! Sizes of the network, from `config.json`.
 
-use crate::models::ModelError;
+use crate::models::promptable::{Choice, Design};
+use crate::models::{Config, ModelError};
+use crate::nn::kernels::Activation;
 use serde::Deserialize;
-use std::path::Path;
 
 /// The largest width, depth or ratio that is believed.
 const LIMIT: usize = 8192;
@@ -63,34 +64,14 @@ impl Default for MobileSamConfig {
 }
 
 impl MobileSamConfig {
-    /// Read and check a configuration file.
-    ///
-    /// # Errors
-    /// [`ModelError::Read`] or [`ModelError::Config`].
-    pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ModelError::Read {
-            path: path.to_owned(),
-            why: error.to_string(),
-        })?;
-        Self::parse(&text, &path.display().to_string())
-    }
-
-    /// Parse and check a configuration; `file` is for errors.
+    /// Read and check a configuration.
     ///
     /// # Errors
     /// [`ModelError::Config`].
-    pub fn parse(text: &str, file: &str) -> Result<Self, ModelError> {
-        let bad = |why: String| ModelError::Config {
-            file: file.to_owned(),
-            why,
-        };
-        // By way of a map: a list would pass for a structure that has only defaults.
-        let fields: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
-        let config: Self =
-            serde_json::from_value(fields.into()).map_err(|error| bad(error.to_string()))?;
-        config.check().map_err(|why| bad(why.to_owned()))?;
-        Ok(config)
+    pub fn of(config: &Config) -> Result<Self, ModelError> {
+        let sizes: Self = config.parse()?;
+        sizes.check().map_err(|why| config.bad(why))?;
+        Ok(sizes)
     }
 
     fn check(&self) -> Result<(), &'static str> {
@@ -100,18 +81,7 @@ impl MobileSamConfig {
             self.num_heads,
             self.window_sizes,
         ];
-        let single = [
-            self.image_size,
-            self.mlp_ratio,
-            self.mbconv_expand_ratio,
-            self.hidden_size,
-            self.decoder_layers,
-            self.decoder_heads,
-            self.decoder_mlp_dim,
-            self.attention_downsample_rate,
-            self.num_mask_tokens,
-            self.mask_input_channels,
-        ];
+        let single = [self.image_size, self.mlp_ratio, self.mbconv_expand_ratio];
         if !lists
             .as_flattened()
             .iter()
@@ -134,26 +104,27 @@ impl MobileSamConfig {
         {
             return Err("embed_dims must be multiples of num_heads");
         }
-        if self.num_mask_tokens < 2 || !self.hidden_size.is_multiple_of(8) {
-            return Err("num_mask_tokens must be at least 2, hidden_size a multiple of 8");
-        }
-        if !self.mask_input_channels.is_multiple_of(4) {
-            return Err("mask_input_channels must be a multiple of 4");
-        }
-        if self.hidden_size != 16 * self.decoder_heads * self.attention_downsample_rate {
-            return Err("the decoder's cross-attention must have heads of width 16");
-        }
-        Ok(())
+        self.design().check()
     }
 
-    /// Side of the embedding, in tokens.
-    pub fn grid_side(&self) -> usize {
-        self.image_size / 16
-    }
-
-    /// Side of a low-resolution mask.
-    pub fn mask_side(&self) -> usize {
-        4 * self.grid_side()
+    /// Sizes of the prompt encoder and the decoder.
+    pub fn design(&self) -> Design {
+        Design {
+            frame: self.image_size,
+            grid: self.image_size / 16,
+            width: self.hidden_size,
+            mask_prompt: (self.mask_input_channels, Activation::Gelu),
+            layers: self.decoder_layers,
+            heads: self.decoder_heads,
+            block_downsampling: self.attention_downsample_rate,
+            last_downsampling: self.attention_downsample_rate,
+            mlp: (self.decoder_mlp_dim, Activation::Relu),
+            masks: self.num_mask_tokens,
+            score_head: (3, self.hidden_size),
+            mask_prompt_eps: 1e-6,
+            block_eps: 1e-5,
+            choice: Choice::ByDoubt,
+        }
     }
 }
 
@@ -161,11 +132,15 @@ impl MobileSamConfig {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<MobileSamConfig, ModelError> {
+        MobileSamConfig::of(&Config::parse_text(text, "here.json")?)
+    }
+
     #[test]
     fn what_is_missing_is_mobile_sams() {
-        let config = MobileSamConfig::parse(r#"{"model_type": "mobile_sam"}"#, "c").unwrap();
+        let config = parse(r#"{"model_type": "mobile_sam"}"#).unwrap();
         assert_eq!(config, MobileSamConfig::default());
-        assert_eq!((config.grid_side(), config.mask_side()), (64, 256));
+        assert_eq!(config.design().grid, 64);
     }
 
     #[test]
@@ -181,9 +156,7 @@ mod tests {
             r#"{"decoder_heads": 3}"#,
             r#"{"window_sizes": [7, 7, 1000, 7]}"#,
         ] {
-            let error = MobileSamConfig::parse(text, "here.json")
-                .unwrap_err()
-                .to_string();
+            let error = parse(text).unwrap_err().to_string();
             assert!(
                 error.contains("here.json") && !error.contains('\n'),
                 "{error}"

@@ -1,19 +1,17 @@
 //! TinyViT with SAM's neck.
 
 use super::MobileSamConfig;
+use crate::models::promptable::{ImageEncoder, Neck, ORIGINAL};
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::QueryKey;
 use crate::nn::kernels::Activation;
-use crate::nn::{
-    Bottleneck, Conv3x3, ConvStem, Depthwise, LayerNorm, Linear, MlpBlock, WindowAttention,
-};
+use crate::nn::{Bottleneck, ConvStem, Depthwise, MlpBlock, WindowAttention};
 use crate::task::Task;
 use candle_core::Tensor;
 use std::sync::Arc;
 
-/// Epsilon of the encoder's layer norms and of the neck's.
+/// Epsilon of the layer norms.
 const EPS: f32 = 1e-5;
-const NECK_EPS: f32 = 1e-6;
 
 /// Image to embedding.
 pub(super) struct Encoder {
@@ -39,13 +37,6 @@ struct TinyVitBlock {
     attention: Arc<WindowAttention>,
     local_conv: Depthwise,
     mlp: MlpBlock,
-}
-
-struct Neck {
-    narrow: Linear,
-    first_norm: LayerNorm,
-    conv: Conv3x3,
-    second_norm: LayerNorm,
 }
 
 /// Time of the stem and of the neck, in the unit of the steps.
@@ -93,12 +84,13 @@ impl Encoder {
         Ok(Self {
             stem,
             steps,
-            neck: Neck::load(weights, config, &format!("{root}.neck"))?,
+            neck: Neck::load(weights, &ORIGINAL, dims[3], config.hidden_size)?,
         })
     }
+}
 
-    /// (side, side, 3) to (side / 16, side / 16, channels).
-    pub(super) fn forward(
+impl ImageEncoder for Encoder {
+    fn forward(
         &self,
         pixels: &Tensor,
         mut records: Option<&mut Vec<QueryKey>>,
@@ -211,24 +203,5 @@ impl TinyVitBlock {
         }
         let y = self.attention.forward(x)?;
         Ok(self.mlp.forward(&self.local_conv.forward(&y)?)?)
-    }
-}
-
-impl Neck {
-    fn load(weights: &Weights, config: &MobileSamConfig, name: &str) -> Result<Self, ModelError> {
-        let (from, to) = (config.embed_dims[3], config.hidden_size);
-        let narrow = weights.conv(&format!("{name}.0"), (to, from, 1), false)?;
-        let conv = weights.conv(&format!("{name}.2"), (to, to, 3), false)?;
-        Ok(Self {
-            narrow: Linear::from(&narrow),
-            first_norm: weights.norm(&format!("{name}.1"), to, NECK_EPS)?,
-            conv: Conv3x3::new(&conv),
-            second_norm: weights.norm(&format!("{name}.3"), to, NECK_EPS)?,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let x = self.first_norm.forward(&self.narrow.forward(x)?)?;
-        Ok(self.second_norm.forward(&self.conv.forward(&x)?)?)
     }
 }

@@ -1,8 +1,10 @@
 //! The model as a whole, with the shipped weights.
 
 use super::*;
-use crate::nn::capture::Grouping;
-use crate::task::{Cancel, Cancelled, detached};
+use crate::label::Mask;
+use crate::models::promptable::{Encoding, EverythingOptions, Prediction, Prompt};
+use crate::nn::capture::{Capture, Grouping, QueryKey};
+use crate::task::{Cancel, Cancelled, Task, detached};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -17,9 +19,9 @@ fn bytes() -> &'static [u8] {
     })
 }
 
-fn model() -> &'static MobileSam {
-    static MODEL: OnceLock<MobileSam> = OnceLock::new();
-    MODEL.get_or_init(|| MobileSam::from_safetensors(bytes(), &Device::Cpu).unwrap())
+fn model() -> &'static PromptableModel {
+    static MODEL: OnceLock<PromptableModel> = OnceLock::new();
+    MODEL.get_or_init(|| from_safetensors(bytes()).unwrap())
 }
 
 /// A bright disc (radius 30 around (60, 50)) and a bright square on dark.
@@ -240,11 +242,7 @@ fn impossible_prompts_are_refused() {
 
 #[test]
 fn damaged_weights_are_refused_with_the_tensor_named() {
-    let load = |bytes: &[u8]| {
-        MobileSam::from_safetensors(bytes.to_vec(), &Device::Cpu)
-            .err()
-            .unwrap()
-    };
+    let load = |bytes: &[u8]| from_safetensors(bytes.to_vec()).unwrap_err();
     let good = bytes();
     assert!(matches!(
         load(&good[..good.len() - 1]),

@@ -1,7 +1,12 @@
 //! Finding and refusing models.
 
 use super::*;
+use crate::task::detached;
 use std::fs;
+
+fn load(name: impl AsRef<OsStr>) -> Result<Arc<LoadedModel>, ModelError> {
+    detached(|task| super::load(name, task))
+}
 
 #[test]
 #[cfg(feature = "embedded-weights")]
@@ -9,9 +14,10 @@ fn the_embedded_model_loads_and_is_described_truly() {
     let loaded = load(MOBILE_SAM).unwrap();
     assert_eq!(embedded(), std::slice::from_ref(&loaded.info));
     assert_eq!(
-        loaded.mobile_sam().unwrap().parameters(),
+        loaded.promptable().unwrap().parameters(),
         loaded.info.parameters
     );
+    assert!(loaded.vision().is_err());
 }
 
 #[test]
@@ -26,7 +32,10 @@ fn unknown_names_are_told_what_there_is() {
 fn folders_are_recognised_by_their_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
-    assert!(matches!(load(folder.path()), Err(ModelError::Read { .. })));
+    assert!(matches!(
+        load(folder.path()),
+        Err(ModelError::NoSnapshot { .. })
+    ));
     write("config.json", b"{");
     assert!(matches!(
         load(folder.path()),
@@ -35,11 +44,11 @@ fn folders_are_recognised_by_their_configuration() {
     write("config.json", br#"{"model_type": "bert"}"#);
     let error = load(folder.path()).unwrap_err().to_string();
     assert!(
-        error.contains("bert") && error.contains("mobile_sam"),
+        error.contains("bert") && error.contains("SegFormer"),
         "{error}"
     );
     write("config.json", br#"{"model_type": "mobile_sam"}"#);
-    assert!(matches!(load(folder.path()), Err(ModelError::Read { .. })));
+    assert!(load(folder.path()).is_err());
     write("model.safetensors", &[0; 100]);
     assert!(matches!(
         load(folder.path()),
@@ -52,6 +61,25 @@ fn the_shipped_folder_is_a_checkpoint_folder() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/mobile-sam");
     let loaded = load(&folder).unwrap();
     assert_eq!(loaded.info.family, Family::MobileSam);
-    assert!(!loaded.info.embedded && loaded.mobile_sam().is_some());
+    assert!(!loaded.info.embedded && loaded.promptable().is_ok());
     assert_eq!(loaded.info.title, "mobile-sam");
+    let described = describe(&folder).unwrap();
+    assert_eq!(described.capabilities, loaded.info.capabilities);
+}
+
+#[test]
+fn loading_reports_progress_and_stops_when_asked() {
+    use crate::task::{Cancel, Cancelled};
+    use std::sync::Mutex;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vit");
+    let cancel = Cancel::new();
+    let seen = Mutex::new(Vec::new());
+    let report = |fraction| seen.lock().unwrap().push(fraction);
+    super::load(&folder, Task::new(&cancel, &report)).unwrap();
+    let seen = seen.into_inner().unwrap();
+    assert!(seen.len() > 3 && seen.is_sorted() && seen[seen.len() - 1] > 0.9);
+    let report = |_: f32| cancel.cancel();
+    let stopped = super::load(&folder, Task::new(&cancel, &report));
+    assert!(matches!(stopped, Err(ModelError::Cancelled)));
+    let _: Result<(), Cancelled> = cancel.check();
 }

@@ -1,5 +1,6 @@
 //! Activations, in place. One pass over data that is still in the cache.
 
+use super::softmax::exp;
 use super::{dispatch, fma};
 
 /// What follows a linear map or a convolution.
@@ -12,15 +13,47 @@ pub enum Activation {
     Gelu,
     /// max(x, 0).
     Relu,
+    /// x · sigmoid(x), also called swish.
+    Silu,
+    /// GELU's approximation by tanh.
+    GeluTanh,
+    /// GELU's approximation x · sigmoid(1.702 x).
+    QuickGelu,
+    /// min(max(x, 0), 6).
+    Relu6,
+    /// x · min(max(x + 3, 0), 6) / 6.
+    HardSwish,
 }
 
 impl Activation {
+    /// The one that a Hugging Face `config.json` calls `name` (`hidden_act`);
+    /// `None` if it is not supported.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "linear" => Self::None,
+            "gelu" | "gelu_python" => Self::Gelu,
+            "gelu_new" | "gelu_fast" | "gelu_accurate" | "gelu_pytorch_tanh"
+            | "gelu_python_tanh" => Self::GeluTanh,
+            "quick_gelu" => Self::QuickGelu,
+            "relu" => Self::Relu,
+            "relu6" => Self::Relu6,
+            "silu" | "swish" => Self::Silu,
+            "hardswish" => Self::HardSwish,
+            _ => return None,
+        })
+    }
+
     /// Apply to every value.
     pub fn apply(self, values: &mut [f32]) {
         match self {
             Self::None => {}
             Self::Gelu => gelu(values),
             Self::Relu => relu(values),
+            Self::Silu => silu(values),
+            Self::GeluTanh => gelu_tanh(values),
+            Self::QuickGelu => quick_gelu(values),
+            Self::Relu6 => relu6(values),
+            Self::HardSwish => hard_swish(values),
         }
     }
 }
@@ -62,6 +95,59 @@ fn relu_body<const FMA: bool>(values: &mut [f32]) {
     }
 }
 
+/// x · sigmoid(z). The exponent is cut off at 88, far beyond where the product
+/// is 0 in single precision.
+#[inline(always)]
+fn gated<const FMA: bool>(x: f32, z: f32) -> f32 {
+    x / (1.0 + exp::<FMA>(-z))
+}
+
+#[inline(always)]
+fn silu_body<const FMA: bool>(values: &mut [f32]) {
+    for value in values {
+        *value = gated::<FMA>(*value, *value);
+    }
+}
+
+/// (1 + tanh(z)) / 2 is sigmoid(2 z).
+#[inline(always)]
+fn gelu_tanh_body<const FMA: bool>(values: &mut [f32]) {
+    const TWICE: f32 = 1.595_769_1; // 2 · sqrt(2 / pi)
+    for value in values {
+        let x = *value;
+        let inner = TWICE * fma::<FMA>(0.044_715 * x * x, x, x);
+        *value = gated::<FMA>(x, inner);
+    }
+}
+
+#[inline(always)]
+fn quick_gelu_body<const FMA: bool>(values: &mut [f32]) {
+    for value in values {
+        *value = gated::<FMA>(*value, 1.702 * *value);
+    }
+}
+
+/// min(max(x, 0), 6), which lets NaN through.
+#[inline(always)]
+fn clip6(x: f32) -> f32 {
+    let x = if x < 0.0 { 0.0 } else { x };
+    if x > 6.0 { 6.0 } else { x }
+}
+
+#[inline(always)]
+fn relu6_body<const FMA: bool>(values: &mut [f32]) {
+    for value in values {
+        *value = clip6(*value);
+    }
+}
+
+#[inline(always)]
+fn hard_swish_body<const FMA: bool>(values: &mut [f32]) {
+    for value in values {
+        *value *= clip6(*value + 3.0) * (1.0 / 6.0);
+    }
+}
+
 #[inline(always)]
 fn add_body<const FMA: bool>(values: &mut [f32], other: &[f32]) {
     for (value, other) in values.iter_mut().zip(other) {
@@ -77,6 +163,27 @@ dispatch! {
 dispatch! {
     /// max(x, 0) of every value, in place. NaN stays NaN.
     pub fn relu(values: &mut [f32]) => relu_body
+}
+
+dispatch! {
+    /// x · sigmoid(x) of every value, in place. NaN stays NaN.
+    pub fn silu(values: &mut [f32]) => silu_body
+}
+
+dispatch! {
+    fn gelu_tanh(values: &mut [f32]) => gelu_tanh_body
+}
+
+dispatch! {
+    fn quick_gelu(values: &mut [f32]) => quick_gelu_body
+}
+
+dispatch! {
+    fn relu6(values: &mut [f32]) => relu6_body
+}
+
+dispatch! {
+    fn hard_swish(values: &mut [f32]) => hard_swish_body
 }
 
 dispatch! {
@@ -124,11 +231,70 @@ mod tests {
 
     #[test]
     fn not_a_number_is_not_hidden() {
-        let mut values = [f32::NAN; 9];
-        gelu(&mut values);
-        assert!(values.iter().all(|v| v.is_nan()));
-        relu(&mut values);
-        assert!(values.iter().all(|v| v.is_nan()));
+        for name in [
+            "gelu",
+            "relu",
+            "silu",
+            "gelu_new",
+            "quick_gelu",
+            "relu6",
+            "hardswish",
+        ] {
+            let mut values = [f32::NAN; 9];
+            Activation::named(name).unwrap().apply(&mut values);
+            assert!(values.iter().all(|v| v.is_nan()), "{name}");
+        }
+    }
+
+    #[test]
+    fn gates_match_their_definitions_on_both_paths() {
+        let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+        let tanh = |x: f64| (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x);
+        type Pair = (&'static str, fn(&mut [f32]), Box<dyn Fn(f64) -> f64>);
+        let pairs: [Pair; 5] = [
+            (
+                "silu",
+                silu_body::<false>,
+                Box::new(move |x| x * sigmoid(x)),
+            ),
+            (
+                "gelu_pytorch_tanh",
+                gelu_tanh_body::<false>,
+                Box::new(move |x| 0.5 * x * (1.0 + tanh(x).tanh())),
+            ),
+            (
+                "quick_gelu",
+                quick_gelu_body::<false>,
+                Box::new(move |x| x * sigmoid(1.702 * x)),
+            ),
+            (
+                "relu6",
+                relu6_body::<false>,
+                Box::new(|x| x.clamp(0.0, 6.0)),
+            ),
+            (
+                "hardswish",
+                hard_swish_body::<false>,
+                Box::new(|x| x * (x + 3.0).clamp(0.0, 6.0) / 6.0),
+            ),
+        ];
+        let inputs: Vec<f32> = (-6000..=6000).map(|i| i as f32 * 0.02).collect();
+        for (name, portable, want) in pairs {
+            let (mut chosen, mut plain) = (inputs.clone(), inputs.clone());
+            Activation::named(name).unwrap().apply(&mut chosen);
+            portable(&mut plain);
+            for ((x, a), b) in inputs.iter().zip(&chosen).zip(&plain) {
+                let want = want(f64::from(*x));
+                for got in [*a, *b] {
+                    let off = (f64::from(got) - want).abs();
+                    assert!(
+                        off < 1e-6 * x.abs().max(1.0) as f64,
+                        "{name}({x}) = {got}, not {want}"
+                    );
+                }
+            }
+        }
+        assert_eq!(Activation::named("xielu"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Bilinear resizing of float planes (`align_corners` false, no antialias).
 
+use super::{dispatch, fma};
 use rayon::prelude::*;
 
 /// Where the samples of one resized axis come from: sample i lies between
@@ -74,6 +75,44 @@ pub fn resize_plane(plane: &[f32], rows: &Axis, columns: &Axis) -> Vec<f32> {
     out
 }
 
+#[inline(always)]
+fn mix_body<const FMA: bool>(first: &[f32], second: &[f32], share: f32, out: &mut [f32]) {
+    for ((out, a), b) in out.iter_mut().zip(first).zip(second) {
+        *out = fma::<FMA>(share, *b - *a, *a);
+    }
+}
+
+#[inline(always)]
+fn add_mix_body<const FMA: bool>(line: &[f32], columns: &Axis, channels: usize, out: &mut [f32]) {
+    for (x, out) in out.chunks_exact_mut(channels).enumerate() {
+        let (left, right, share) = columns.at(x);
+        let left = &line[left * channels..][..channels];
+        let right = &line[right * channels..][..channels];
+        for ((out, a), b) in out.iter_mut().zip(left).zip(right) {
+            *out += fma::<FMA>(share, *b - *a, *a);
+        }
+    }
+}
+
+dispatch! {
+    /// `out` = `first`, and `share` of the way to `second`.
+    pub fn interpolate(first: &[f32], second: &[f32], share: f32, out: &mut [f32]) => mix_body
+}
+
+dispatch! {
+    /// Add a resized row to `out` (pixels, channels): `line` is
+    /// (`columns.source`, channels).
+    ///
+    /// # Panics
+    /// If `line` is too short.
+    pub fn add_resized_row(
+        line: &[f32],
+        columns: &Axis,
+        channels: usize,
+        out: &mut [f32],
+    ) => add_mix_body
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +133,27 @@ mod tests {
             &[0.0, 1.0, 3.0, 4.0],
             1e-6,
         );
+    }
+
+    #[test]
+    fn rows_with_channels_resize_as_planes_do() {
+        let (channels, columns) = (3, Axis::new(5, 13));
+        let line: Vec<f32> = (0..15).map(|v| (v * v % 11) as f32).collect();
+        let mut got = vec![1.0; 13 * channels];
+        add_resized_row(&line, &columns, channels, &mut got);
+        let mut portable = vec![1.0; 13 * channels];
+        add_mix_body::<false>(&line, &columns, channels, &mut portable);
+        close(&portable, &got, 1e-6);
+        for channel in 0..channels {
+            let plane =
+                |v: &[f32]| -> Vec<f32> { v.iter().skip(channel).step_by(3).copied().collect() };
+            let want = resize_plane(&plane(&line), &Axis::new(1, 1), &columns);
+            let want: Vec<f32> = want.iter().map(|v| v + 1.0).collect();
+            close(&plane(&got), &want, 1e-6);
+        }
+        let mut between = [0.0; 2];
+        interpolate(&[1.0, 2.0], &[3.0, 10.0], 0.25, &mut between);
+        assert_eq!(between, [1.5, 4.0]);
     }
 
     #[test]

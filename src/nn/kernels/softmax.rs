@@ -27,8 +27,9 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
 
 const LANES: usize = 8;
 
+/// softmax of one row, in place.
 #[inline(always)]
-fn row_body<const FMA: bool>(row: &mut [f32]) {
+pub(super) fn softmax_row<const FMA: bool>(row: &mut [f32]) {
     let mut top = [f32::NEG_INFINITY; LANES];
     for chunk in row.chunks(LANES) {
         for (lane, value) in top.iter_mut().zip(chunk) {
@@ -69,7 +70,7 @@ fn body<const FMA: bool>(x: &mut [f32], ld: usize, n: usize, scale: f32, bias: O
             }
             None => row.iter_mut().for_each(|value| *value *= scale),
         }
-        row_body::<FMA>(row);
+        softmax_row::<FMA>(row);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The two-way transformer against its definition in plain candle operations.
 
 use super::*;
-use crate::nn::Values;
 use crate::nn::testing::{close, noise};
+use crate::nn::{Mlp, Values};
 
 const W: usize = 64;
 const HEADS: usize = 2;
@@ -33,12 +33,14 @@ fn norm(seed: u64) -> LayerNorm {
     LayerNorm::new(noise(W, seed), noise(W, seed + 1), 1e-5)
 }
 
-fn block(seed: u64) -> TwoWayBlock {
+/// Its cross-attention is `inner` wide: heads of any width work.
+fn block(seed: u64, inner: usize) -> TwoWayBlock {
     TwoWayBlock {
         self_attention: attention(W, seed),
-        to_image: attention(32, seed + 10),
-        mlp: Mlp::new(vec![linear(96, W, seed + 20), linear(W, 96, seed + 22)]),
-        from_image: attention(32, seed + 30),
+        to_image: attention(inner, seed + 10),
+        mlp: [linear(96, W, seed + 20), linear(W, 96, seed + 22)],
+        activation: Activation::Relu,
+        from_image: attention(inner, seed + 30),
         norms: [
             norm(seed + 40),
             norm(seed + 42),
@@ -92,7 +94,8 @@ fn reference(
         seen.push(w);
         queries = b.norms[1].forward(&(&queries + y)?)?;
         let values = Values::of(&queries)?.to_vec();
-        let inner = Tensor::from_vec(b.mlp.apply(&values), queries.dims(), &Device::Cpu)?;
+        let mlp = Mlp::new(b.mlp.to_vec()).apply(&values);
+        let inner = Tensor::from_vec(mlp, queries.dims(), &Device::Cpu)?;
         queries = b.norms[2].forward(&(&queries + inner)?)?;
         let (q, k) = ((&keys + &positions)?, (&queries + tokens)?);
         let (w, y) = attend(&b.from_image, &q, &k, &queries)?;
@@ -113,17 +116,32 @@ fn flat(x: &Tensor) -> Vec<f32> {
     x.flatten_all().unwrap().to_vec1().unwrap()
 }
 
+/// A transformer of cross-attention widths `blocks` and `last`.
+fn model(blocks: &[usize], last: usize) -> TwoWayTransformer {
+    let blocks = blocks.iter().zip(0..);
+    let blocks = blocks.map(|(inner, i)| block(10 + 100 * i, *inner));
+    TwoWayTransformer::new(
+        blocks.collect(),
+        attention(last, 300),
+        norm(400),
+        noise(GRID.len() * W, 5),
+        GRID,
+    )
+}
+
 #[test]
 fn it_follows_the_definition_and_its_records_give_the_weights_used() {
-    let positions = noise(GRID.len() * W, 5);
-    let last = attention(32, 300);
-    let model = TwoWayTransformer::new(
-        vec![block(10), block(110)],
-        last,
-        norm(400),
-        positions,
-        GRID,
-    );
+    check(&model(&[32, 32], 32));
+}
+
+#[test]
+fn heads_of_any_width_and_any_number_of_blocks_work() {
+    check(&model(&[10, 34], 6));
+    check(&model(&[64], 2));
+    check(&model(&[], 22));
+}
+
+fn check(model: &TwoWayTransformer) {
     let image = noise(GRID.len() * W, 6);
     let projected = model.project(&image);
     // More than sixteen tokens take a second pass in the kernels.
@@ -131,7 +149,7 @@ fn it_follows_the_definition_and_its_records_give_the_weights_used() {
         let tokens = noise(n * W, 7);
         let x = Tensor::from_slice(&tokens, (n, W), &Device::Cpu).unwrap();
         let y = Tensor::from_slice(&image, (GRID.len(), W), &Device::Cpu).unwrap();
-        let (want_tokens, want_image, weights) = reference(&model, &x, &y).unwrap();
+        let (want_tokens, want_image, weights) = reference(model, &x, &y).unwrap();
         let (got_tokens, got_image) = model
             .forward(&tokens, image.clone(), &projected, None)
             .unwrap();

@@ -199,9 +199,8 @@ pub fn banner(painter: &Painter, canvas: Rect, text: &str, color: Color32) {
     painter.galley(rect.min + Vec2::new(space::M, space::S), galley, color);
 }
 
-/// The score beside a proposal.
-pub fn score(painter: &Painter, at: Pos2, score: f32, colors: &Colors) {
-    let text = crate::ui::widgets::score(score);
+/// A word beside a proposal: its score or its class.
+pub fn tag(painter: &Painter, at: Pos2, text: String, colors: &Colors) {
     let galley = painter.layout_no_wrap(text, FontId::proportional(11.0), colors.on_accent);
     let rect = Rect::from_min_size(at, galley.size() + Vec2::new(space::S, space::XS));
     painter.rect_filled(rect, 3.0, colors.accent);

@@ -276,8 +276,9 @@ impl Canvas {
                     .is_none_or(|picture| !picture.is(serial))
                 {
                     let (width, height) = (open.photo.width(), open.photo.height());
+                    let labels = &open.prompting.labels;
                     self.everything = Some(EverythingPicture::new(
-                        painter, masks, width, height, serial,
+                        painter, masks, labels, (width, height), serial,
                     ));
                 }
                 let hovered = self.readout.pixel.and_then(|[x, y]| {
@@ -290,7 +291,11 @@ impl Canvas {
                     picture.paint(painter, canvas, &self.view, colors, hovered);
                 }
                 if let Some((at, mask)) = hovered {
-                    self.paint_score(painter, canvas, mask, masks[at].score, colors);
+                    let label = masks[at].label.and_then(|label| open.prompting.labels.get(label));
+                    match label {
+                        Some(label) => self.paint_name(painter, canvas, &label.name, colors),
+                        None => self.paint_score(painter, canvas, mask, masks[at].score, colors),
+                    }
                 }
             }
         }
@@ -313,7 +318,19 @@ impl Canvas {
         // Beside the mask, but never outside the canvas.
         let room = canvas.shrink(theme::space::M);
         let at = at.min(room.max - Vec2::new(36.0, 18.0)).max(room.min);
-        marks::score(painter, at, score, colors);
+        marks::tag(painter, at, super::widgets::score(score), colors);
+    }
+
+    /// The class of the area under the pointer, beside it.
+    fn paint_name(&self, painter: &Painter, canvas: Rect, name: &str, colors: &Colors) {
+        let Some([x, y]) = self.readout.pixel else {
+            return;
+        };
+        let at = self
+            .view
+            .screen_from_image(canvas, Pos2::new(x as f32, y as f32));
+        let at = at + Vec2::splat(theme::space::L);
+        marks::tag(painter, at, name.to_owned(), colors);
     }
 
     fn paint_prompt(&self, painter: &Painter, canvas: Rect, open: &OpenDocument, colors: &Colors) {

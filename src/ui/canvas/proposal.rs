@@ -5,7 +5,7 @@ use egui::{Color32, ColorImage, Painter, Pos2, Rect, Stroke, TextureHandle, Text
 
 use super::scene::{Dashes, Scene};
 use super::view::View;
-use crate::app::Offered;
+use crate::app::{Offered, OfferedLabel};
 use crate::label::{Mask, contours};
 use crate::ui::theme::{self, Colors};
 
@@ -90,7 +90,8 @@ impl MaskPicture {
     }
 }
 
-/// The masks offered for the whole photo, each in a colour of its own.
+/// The masks offered for the whole photo, each in its class's colour or one of
+/// its own.
 pub struct EverythingPicture {
     serial: u64,
     bounds: Rect,
@@ -100,11 +101,22 @@ pub struct EverythingPicture {
 
 impl EverythingPicture {
     /// Draw all of `masks` for a photo of that size.
-    pub fn new(painter: &Painter, masks: &[Offered], width: u32, height: u32, serial: u64) -> Self {
+    pub fn new(
+        painter: &Painter,
+        masks: &[Offered],
+        labels: &[OfferedLabel],
+        (width, height): (u32, u32),
+        serial: u64,
+    ) -> Self {
         let bounds = crate::label::Rect::of_size(width, height);
+        let label = |offered: &Offered| labels.get(offered.label?);
+        let color = |offered: &Offered| match label(offered) {
+            Some(label) => theme::class_color(label.color),
+            None => hue(offered.number),
+        };
         let colored = masks
             .iter()
-            .map(|offered| (&offered.mask, hue(offered.number)));
+            .map(|offered| (&offered.mask, color(offered)));
         let image = picture(colored, bounds);
         let texture = painter
             .ctx()

@@ -2,6 +2,7 @@
 
 mod export;
 mod key_sheet;
+mod model_card;
 mod palette;
 mod settings;
 
@@ -96,6 +97,7 @@ impl Dialogs {
                 app.notices.mark_seen();
                 messages(ui, app);
             }
+            Dialog::ModelCard => model_card::show(ui, app, out),
             Dialog::Settings => settings::show(ui, app, out),
             Dialog::About => about(ui),
         }
@@ -203,10 +205,10 @@ fn unsaved(ui: &mut Ui, app: &App, fresh: bool, out: &mut Vec<Command>) {
 }
 
 fn path(ui: &mut Ui, purpose: PathPurpose, text: &mut String, fresh: bool, out: &mut Vec<Command>) {
-    let what = if purpose == PathPurpose::Folder {
-        "folder"
-    } else {
-        "photo"
+    let what = match purpose {
+        PathPurpose::Folder => "folder",
+        PathPurpose::Model => "model folder",
+        PathPurpose::Photo | PathPurpose::Export => "photo",
     };
     ui.heading(format!("Open {what}"));
     ui.label(dim(
@@ -225,7 +227,10 @@ fn path(ui: &mut Ui, purpose: PathPurpose, text: &mut String, fresh: bool, out: 
     buttons(ui, |ui| {
         if primary_button(ui, "Open", ready).clicked() || (entered && ready) {
             out.push(Command::CloseDialog);
-            out.push(Command::Open(PathBuf::from(text.trim())));
+            out.push(match purpose {
+                PathPurpose::Model => Command::ChooseModel(text.trim().into()),
+                _ => Command::Open(PathBuf::from(text.trim())),
+            });
         }
         if ui.button("Cancel").clicked() {
             out.push(Command::CloseDialog);

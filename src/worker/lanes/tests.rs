@@ -43,7 +43,7 @@ fn everything(photo: &Arc<Photo>) -> JobKind {
 
 fn load() -> JobKind {
     JobKind::LoadModel {
-        name: "m".to_owned(),
+        name: "m".into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Products against their definition.
 
 use super::*;
+use crate::nn::kernels::Activation;
 use crate::nn::testing::{close, noise};
 
 fn naive(a: &[f32], lda: usize, m: usize, w: &[f32], n: usize, k: usize) -> Vec<f32> {
@@ -53,29 +54,44 @@ fn the_portable_tile_agrees() {
         bias: None,
         accumulate: true,
     };
-    tile_portable::<6>(&a, k, k, &packed.panels, start, &mut out, n);
+    let left = Left {
+        values: &a,
+        lda: k,
+        k,
+    };
+    // SAFETY: `out` holds six rows of sixteen values and is nobody else's.
+    unsafe { tile::tile_portable::<6>(left, &packed.panels, start, out.as_mut_ptr(), n) };
     let want: Vec<f32> = naive(&a, k, m, &w, n, k).iter().map(|v| v + 1.0).collect();
     close(&out, &want, 1e-5);
 }
 
+/// Shapes that are cut in rows, in columns, in both and not at all.
+const CUTS: [(usize, usize, usize); 5] = [
+    (1000, 24, 40),
+    (3, 700, 1000),
+    (200, 300, 500),
+    (97, 17, 4100),
+    (1, 1, 1),
+];
+
 #[test]
-fn linear_splits_rows_without_a_seam() {
-    let (m, n, k) = (1000, 24, 40);
-    let (x, w, bias) = (noise(m * k, 6), noise(n * k, 7), noise(n, 8));
-    let mut out = vec![0.0; m * n];
-    linear(
-        &x,
-        &Packed::from_linear(&w, Some(&bias), n, k),
-        &mut out,
-        Activation::Relu,
-    );
-    let mut want = naive(&x, k, m, &w, n, k);
-    for row in want.chunks_exact_mut(n) {
-        row.iter_mut()
-            .zip(&bias)
-            .for_each(|(v, b)| *v = (*v + b).max(0.0));
+fn linear_has_no_seams() {
+    for (m, n, k) in CUTS {
+        let (x, w, bias) = (noise(m * k, 6), noise(n * k, 7), noise(n, 8));
+        let packed = Packed::from_linear(&w, Some(&bias), n, k);
+        let mut want = naive(&x, k, m, &w, n, k);
+        for row in want.chunks_exact_mut(n) {
+            row.iter_mut().zip(&bias).for_each(|(v, b)| *v += b);
+        }
+        let mut sum = vec![1.5; m * n];
+        linear_add(&x, &packed, &mut sum);
+        sum.iter_mut().for_each(|v| *v -= 1.5);
+        close(&sum, &want, 1e-5);
+        let mut out = vec![0.0; m * n];
+        linear(&x, &packed, &mut out, Activation::Relu);
+        want.iter_mut().for_each(|v| *v = v.max(0.0));
+        close(&out, &want, 1e-5);
     }
-    close(&out, &want, 1e-5);
 }
 
 #[test]

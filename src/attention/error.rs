@@ -1,0 +1,129 @@
+//! What can be asked wrongly of attention, in words for the user.
+
+use crate::task::Cancelled;
+
+/// Why attention could not be shown.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AttentionError {
+    /// There is no such attention head.
+    #[error(
+        "layer {layer} has {heads} attention heads, counted from 0: there is no attention head {head}"
+    )]
+    NoHead {
+        /// The layer's name.
+        layer: String,
+        /// Its attention heads.
+        heads: usize,
+        /// What was asked for.
+        head: usize,
+    },
+    /// A set of attention heads without one.
+    #[error("no attention head is chosen: choose at least one")]
+    NoHeads,
+    /// A set of tokens without one.
+    #[error("no token is chosen: choose at least one")]
+    NoTokens,
+    /// There is no such class token, register or prompt token.
+    #[error(
+        "layer {layer} has {count} tokens without a place on the photo, counted from 0: there is no number {index}"
+    )]
+    NoPrefix {
+        /// The layer's name.
+        layer: String,
+        /// Its tokens without a place.
+        count: usize,
+        /// What was asked for.
+        index: usize,
+    },
+    /// The tokens of this side have no place on the photo.
+    #[error(
+        "the tokens asked for in layer {layer} have no place on the photo: ask by their number instead"
+    )]
+    NoGrid {
+        /// The layer's name.
+        layer: String,
+    },
+    /// A token outside of the grid.
+    #[error(
+        "the token at row {row}, column {column} lies outside the grid of layer {layer}, which has {rows} rows and {columns} columns"
+    )]
+    OutsideGrid {
+        /// The layer's name.
+        layer: String,
+        /// Row asked for, from 0.
+        row: usize,
+        /// Column asked for, from 0.
+        column: usize,
+        /// Rows of the grid.
+        rows: usize,
+        /// Columns of the grid.
+        columns: usize,
+    },
+    /// Rollout over layers whose tokens are not the same.
+    #[error(
+        "rollout needs layers that share one sequence of tokens, but layer {layer} {why}: look at single layers instead"
+    )]
+    NotOneSequence {
+        /// The first layer that does not fit.
+        layer: String,
+        /// What sets it apart.
+        why: &'static str,
+    },
+    /// Nothing was recorded.
+    #[error("there are no recorded attention layers to roll out")]
+    NoLayers,
+    /// An option has an impossible value.
+    #[error("{name} is {value}, expected {expected}")]
+    Option {
+        /// The option.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// A result that would not fit into reasonable memory.
+    #[error(
+        "{what} would take {bytes} bytes, more than the {limit} allowed: ask for something smaller"
+    )]
+    TooLarge {
+        /// What was asked for.
+        what: &'static str,
+        /// Bytes that it would take.
+        bytes: u64,
+        /// Bytes that it may take.
+        limit: u64,
+    },
+    /// A photo whose pixels do not match its size.
+    #[error("a photo of {width}×{height} pixels needs {expected} bytes of RGB, got {found}")]
+    PhotoSize {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Bytes that it should have.
+        expected: usize,
+        /// Bytes that it has.
+        found: usize,
+    },
+    /// The arithmetic failed.
+    #[error("the attention could not be computed: {0}")]
+    Compute(String),
+    /// Stopped on request.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl From<Cancelled> for AttentionError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+impl From<candle_core::Error> for AttentionError {
+    fn from(error: candle_core::Error) -> Self {
+        // candle may append a backtrace on further lines.
+        let text = error.to_string();
+        Self::Compute(text.lines().next().unwrap_or_default().to_owned())
+    }
+}

@@ -1,0 +1,350 @@
+//! Heatmaps as pictures: alone, over the photo, or many on one sheet.
+
+use super::{AttentionError, ColorMap, Heatmap};
+use crate::models::geometry::View;
+use rayon::prelude::*;
+
+/// Bytes that a picture may take.
+const LIMIT: u64 = 2 << 30;
+
+/// An 8-bit RGB picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// `width * height * 3` bytes, row by row.
+    pub rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// One colour.
+    ///
+    /// # Errors
+    /// If it would be huge.
+    pub fn filled(width: usize, height: usize, color: [u8; 3]) -> Result<Self, AttentionError> {
+        let bytes = (width as u64)
+            .saturating_mul(height as u64)
+            .saturating_mul(3);
+        if bytes > LIMIT {
+            return Err(AttentionError::TooLarge {
+                what: "the picture",
+                bytes,
+                limit: LIMIT,
+            });
+        }
+        Ok(Self {
+            width,
+            height,
+            rgb: color.repeat(width * height),
+        })
+    }
+}
+
+/// What is drawn between the centres of tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interpolation {
+    /// Each token is a square of one colour.
+    #[default]
+    Nearest,
+    /// Values (not colours) are interpolated linearly.
+    Bilinear,
+}
+
+/// Which values the ends of a colour map stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ValueRange {
+    /// The smallest and the largest value there is.
+    #[default]
+    Full,
+    /// These.
+    Fixed {
+        /// The lowest colour's value.
+        low: f32,
+        /// The highest colour's value.
+        high: f32,
+    },
+    /// Percentiles (0 to 100, interpolated linearly, as numpy does), so that a
+    /// few extreme tokens do not leave the rest in the dark.
+    Percentiles {
+        /// What the lowest colour stands for.
+        low: f32,
+        /// What the highest colour stands for.
+        high: f32,
+    },
+}
+
+impl ValueRange {
+    /// The two values, over all of `maps` together: give one map for a range of
+    /// its own, several for one that they share. (0, 0) without values.
+    pub fn of(self, maps: &[&Heatmap]) -> (f32, f32) {
+        let values = || maps.iter().flat_map(|map| &map.values).copied();
+        match self {
+            Self::Fixed { low, high } => (low, high),
+            Self::Full => values()
+                .map(|value| (value, value))
+                .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+                .unwrap_or_default(),
+            Self::Percentiles { low, high } => {
+                let mut sorted: Vec<f32> = values().collect();
+                sorted.sort_unstable_by(f32::total_cmp);
+                (percentile(&sorted, low), percentile(&sorted, high))
+            }
+        }
+    }
+}
+
+fn percentile(sorted: &[f32], percent: f32) -> f32 {
+    let last = sorted.len().saturating_sub(1);
+    let at = (f64::from(percent) / 100.0).clamp(0.0, 1.0) * last as f64;
+    let below = at as usize;
+    let value = |index: usize| sorted.get(index.min(last)).copied().unwrap_or_default();
+    let (low, high) = (value(below), value(below + 1));
+    low + (high - low) * (at - below as f64) as f32
+}
+
+/// How values become colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Style {
+    /// The colour map.
+    pub colors: ColorMap,
+    /// What is drawn between the centres of tokens.
+    pub interpolation: Interpolation,
+    /// Which values the colour map's ends stand for.
+    pub range: ValueRange,
+}
+
+/// Draw a heatmap alone, `width` × `height` pixels.
+///
+/// # Errors
+/// If the picture would be huge.
+pub fn render(
+    map: &Heatmap,
+    (width, height): (usize, usize),
+    style: &Style,
+) -> Result<Picture, AttentionError> {
+    let mut picture = Picture::filled(width, height, [0; 3])?;
+    let whole = View::whole((width, height));
+    let colors = Colors::new(map, style, style.range.of(&[map]));
+    colors.blend(&mut picture, whole, 1.0);
+    Ok(picture)
+}
+
+/// Draw a heatmap over a photo of `width` × `height` pixels (`rgb`, row by row).
+/// `view` is the part of the photo that the map lies on (see
+/// [`super::key_view`]); outside of it the photo stays as it is. `opacity` is
+/// the heatmap's, from 0 to 1.
+///
+/// # Errors
+/// If `rgb` does not have the photo's size or the picture would be huge.
+pub fn overlay(
+    rgb: &[u8],
+    (width, height): (usize, usize),
+    map: &Heatmap,
+    view: View,
+    style: &Style,
+    opacity: f32,
+) -> Result<Picture, AttentionError> {
+    let mut picture = Picture::filled(width, height, [0; 3])?;
+    if rgb.len() != picture.rgb.len() {
+        return Err(AttentionError::PhotoSize {
+            width,
+            height,
+            expected: picture.rgb.len(),
+            found: rgb.len(),
+        });
+    }
+    picture.rgb.copy_from_slice(rgb);
+    let colors = Colors::new(map, style, style.range.of(&[map]));
+    colors.blend(&mut picture, view, opacity);
+    Ok(picture)
+}
+
+/// How many heatmaps are laid out on one sheet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sheet {
+    /// Width and height of each map in pixels.
+    pub tile: (usize, usize),
+    /// Maps in a row; at least 1.
+    pub columns: usize,
+    /// Pixels around and between them.
+    pub gap: usize,
+    /// Colour of the gaps.
+    pub background: [u8; 3],
+    /// Whether all maps share one range, so that they can be compared; else
+    /// each has its own.
+    pub shared: bool,
+    /// How values become colours.
+    pub style: Style,
+}
+
+impl Sheet {
+    /// A sheet for `count` maps of about equal width and height, with gaps of a
+    /// twentieth of a tile, in white.
+    pub fn square(count: usize, tile: (usize, usize), style: Style) -> Self {
+        Self {
+            tile,
+            columns: ((count as f64).sqrt().ceil() as usize).max(1),
+            gap: (tile.0.min(tile.1) / 20).max(1),
+            background: [255; 3],
+            shared: false,
+            style,
+        }
+    }
+
+    /// Where map `index` is: left and upper edge in pixels.
+    pub fn place(&self, index: usize) -> (usize, usize) {
+        let columns = self.columns.max(1);
+        let at = |index: usize, side: usize| self.gap + index * (side + self.gap);
+        (
+            at(index % columns, self.tile.0),
+            at(index / columns, self.tile.1),
+        )
+    }
+
+    /// Width and height of a sheet of `count` maps.
+    pub fn size(&self, count: usize) -> (usize, usize) {
+        let columns = self.columns.max(1);
+        let side = |count: usize, side: usize| {
+            let pitch = side.saturating_add(self.gap);
+            count.saturating_mul(pitch).saturating_add(self.gap)
+        };
+        let (across, down) = (columns.min(count), count.div_ceil(columns));
+        (side(across, self.tile.0), side(down, self.tile.1))
+    }
+
+    /// Draw `maps` in their order, row by row: all attention heads of a layer,
+    /// or those of all layers with as many columns as a layer has heads.
+    ///
+    /// # Errors
+    /// If the picture would be huge.
+    pub fn draw(&self, maps: &[&Heatmap]) -> Result<Picture, AttentionError> {
+        let (width, height) = self.size(maps.len());
+        let mut sheet = Picture::filled(width, height, self.background)?;
+        let shared = self.style.range.of(if self.shared { maps } else { &[] });
+        for (index, map) in maps.iter().enumerate() {
+            let own = || self.style.range.of(&[map]);
+            let range = if self.shared { shared } else { own() };
+            let mut tile = Picture::filled(self.tile.0, self.tile.1, [0; 3])?;
+            let colors = Colors::new(map, &self.style, range);
+            colors.blend(&mut tile, View::whole(self.tile), 1.0);
+            let (left, top) = self.place(index);
+            for (y, row) in tile.rgb.chunks_exact((3 * tile.width).max(1)).enumerate() {
+                let to = 3 * ((top + y) * width + left);
+                sheet.rgb[to..to + row.len()].copy_from_slice(row);
+            }
+        }
+        Ok(sheet)
+    }
+}
+
+/// A heatmap about to be drawn.
+struct Colors<'a> {
+    map: &'a Heatmap,
+    style: &'a Style,
+    low: f32,
+    /// 1 / (high - low), or 0 where all values are the same.
+    inverse: f32,
+}
+
+impl<'a> Colors<'a> {
+    fn new(map: &'a Heatmap, style: &'a Style, (low, high): (f32, f32)) -> Self {
+        let inverse = if high > low { 1.0 / (high - low) } else { 0.0 };
+        Self {
+            map,
+            style,
+            low,
+            inverse,
+        }
+    }
+
+    /// Draw over the pixels of `picture` whose centres are in `view`.
+    fn blend(&self, picture: &mut Picture, view: View, opacity: f32) {
+        let grid = self.map.grid;
+        if picture.rgb.is_empty() || grid.is_empty() {
+            return;
+        }
+        let axis = |pixels, start, end, tokens| {
+            samples(pixels, (start, end), tokens, self.style.interpolation)
+        };
+        let columns = axis(picture.width, view.left, view.right, grid.columns);
+        let rows = axis(picture.height, view.top, view.bottom, grid.rows);
+        // Of 256, so that pixels are blended in whole numbers.
+        let opacity = (opacity.clamp(0.0, 1.0) * 256.0).round() as u32;
+        let lines = picture.rgb.par_chunks_mut(3 * picture.width).zip(&rows);
+        lines.for_each_init(
+            || vec![0.0; grid.columns],
+            |line, (pixels, row)| {
+                let Some(row) = row else { return };
+                let token_row = |index: usize| &self.map.values[index * grid.columns..];
+                let between = token_row(row.lower).iter().zip(token_row(row.upper));
+                for (value, (lower, upper)) in line.iter_mut().zip(between) {
+                    *value = lower + (upper - lower) * row.weight;
+                }
+                self.blend_line(pixels, line, &columns, opacity);
+            },
+        );
+    }
+
+    /// `opacity` is out of 256.
+    fn blend_line(
+        &self,
+        pixels: &mut [u8],
+        line: &[f32],
+        columns: &[Option<Sample>],
+        opacity: u32,
+    ) {
+        for (pixel, column) in pixels.chunks_exact_mut(3).zip(columns) {
+            let Some(at) = column else { continue };
+            let value = line[at.lower] + (line[at.upper] - line[at.lower]) * at.weight;
+            let color = self.style.colors.color((value - self.low) * self.inverse);
+            for (under, over) in pixel.iter_mut().zip(color) {
+                let mixed = u32::from(*under) * (256 - opacity) + u32::from(over) * opacity;
+                *under = ((mixed + 128) >> 8) as u8;
+            }
+        }
+    }
+}
+
+/// The tokens that a pixel lies between along one axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sample {
+    lower: usize,
+    upper: usize,
+    /// Share of the upper one.
+    weight: f32,
+}
+
+/// For each pixel of an axis, what it shows of `tokens` that lie from `start`
+/// to `end`; `None` for pixels whose centre is outside.
+fn samples(
+    pixels: usize,
+    (start, end): (f64, f64),
+    tokens: usize,
+    interpolation: Interpolation,
+) -> Vec<Option<Sample>> {
+    let sample = |pixel: usize| {
+        let at = (pixel as f64 + 0.5 - start) / (end - start);
+        if !(0.0..1.0).contains(&at) {
+            return None;
+        }
+        let at = at * tokens as f64;
+        // Values stand at the centres of tokens; beyond the outermost they stay.
+        let centred = (at - 0.5).clamp(0.0, (tokens - 1) as f64);
+        let (lower, weight) = match interpolation {
+            Interpolation::Nearest => ((at as usize).min(tokens - 1), 0.0),
+            Interpolation::Bilinear => (centred as usize, centred.fract() as f32),
+        };
+        let upper = (lower + 1).min(tokens - 1);
+        Some(Sample {
+            lower,
+            upper,
+            weight,
+        })
+    };
+    (0..pixels).map(sample).collect()
+}
+
+#[cfg(test)]
+mod tests;

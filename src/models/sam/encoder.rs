@@ -1,0 +1,169 @@
+//! SAM's image encoder: a plain ViT whose blocks mostly attend in windows.
+
+use super::VisionConfig;
+use crate::models::promptable::{HUGGING_FACE, ImageEncoder, Neck};
+use crate::models::{ModelError, Weights};
+use crate::nn::capture::{Grid, QueryKey};
+use crate::nn::kernels::{Activation, add_assign};
+use crate::nn::{Conv2d, LayerNorm, MlpBlock, Reach, RelativeAttention, RelativePositions, Values};
+use crate::task::Task;
+use candle_core::Tensor;
+
+const ROOT: &str = "vision_encoder";
+/// Time of a block with global attention, of the neck, and of the patches,
+/// where one with windows takes 1.
+const WHOLE_COST: f32 = 1.5;
+const NECK_COST: f32 = 0.3;
+const PATCHES_COST: f32 = 0.1;
+
+/// Image to embedding.
+pub(super) struct Encoder {
+    patches: Conv2d,
+    /// (grid, grid, width).
+    positions: Option<Vec<f32>>,
+    blocks: Vec<Block>,
+    neck: Neck,
+}
+
+/// Attention, then an MLP, each added to what it was given.
+struct Block {
+    attention_name: String,
+    attention: RelativeAttention,
+    mlp: MlpBlock,
+    cost: f32,
+}
+
+impl Encoder {
+    pub(super) fn load(weights: &Weights, config: &VisionConfig) -> Result<Self, ModelError> {
+        let (width, side) = (config.hidden_size, config.grid_side());
+        let patches = format!("{ROOT}.patch_embed.projection");
+        let patches = weights.conv(
+            &patches,
+            (width, config.num_channels, config.patch_size),
+            true,
+        )?;
+        let reach = Reach {
+            stride: config.patch_size,
+            padding: 0,
+            dilation: 1,
+        };
+        let positions = format!("{ROOT}.pos_embed");
+        let positions = config
+            .use_abs_pos
+            .then(|| weights.get(&positions, &[1, side, side, width]))
+            .transpose()?;
+        let blocks = (0..config.num_hidden_layers).map(|i| Block::load(weights, config, i));
+        Ok(Self {
+            patches: Conv2d::new(&patches, reach, Activation::None),
+            positions,
+            blocks: blocks.collect::<Result<_, _>>()?,
+            neck: Neck::load(weights, &HUGGING_FACE, width, config.output_channels)?,
+        })
+    }
+}
+
+impl ImageEncoder for Encoder {
+    fn forward(
+        &self,
+        pixels: &Tensor,
+        mut records: Option<&mut Vec<QueryKey>>,
+        task: Task<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let blocks: f32 = self.blocks.iter().map(|block| block.cost).sum();
+        let total = PATCHES_COST + blocks + NECK_COST;
+        task.check()?;
+        let mut x = self.patches.forward(pixels)?;
+        if let Some(positions) = &self.positions {
+            let mut sum = Values::of(&x)?.to_vec();
+            add_assign(&mut sum, positions);
+            x = Tensor::from_vec(sum, x.dims(), x.device())?;
+        }
+        let mut done = PATCHES_COST;
+        for block in &self.blocks {
+            task.progress(done / total);
+            task.check()?;
+            x = block.forward(&x, records.as_deref_mut())?;
+            done += block.cost;
+        }
+        task.progress(done / total);
+        task.check()?;
+        let x = self.neck.forward(&x)?;
+        task.progress(1.0);
+        Ok(x)
+    }
+}
+
+impl Block {
+    fn load(weights: &Weights, config: &VisionConfig, index: usize) -> Result<Self, ModelError> {
+        let name = format!("{ROOT}.layers.{index}");
+        let (width, hidden, eps) = (
+            config.hidden_size,
+            config.mlp_width(),
+            config.layer_norm_eps,
+        );
+        let norm = |i: usize| weights.norm(&format!("{name}.layer_norm{i}"), width, eps);
+        let linear = |part: &str, n, k| weights.linear(&format!("{name}.mlp.{part}"), n, k);
+        let window = config.window(index);
+        Ok(Self {
+            attention: attention(weights, config, &name, (norm(1)?, window))?,
+            attention_name: format!("{name}.attn"),
+            mlp: MlpBlock::new(
+                norm(2)?,
+                linear("lin1", hidden, width)?,
+                linear("lin2", width, hidden)?,
+                config.activation(),
+            ),
+            cost: if window.is_some() { 1.0 } else { WHOLE_COST },
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        records: Option<&mut Vec<QueryKey>>,
+    ) -> Result<Tensor, ModelError> {
+        let layer = records.is_some().then_some(self.attention_name.as_str());
+        let (x, record) = self.attention.forward(x, layer)?;
+        let x = self.mlp.forward(&x)?;
+        if let (Some(records), Some(mut record)) = (records, record) {
+            record.token_norms = Some(token_norms(&x)?.into());
+            records.push(record);
+        }
+        Ok(x)
+    }
+}
+
+fn attention(
+    weights: &Weights,
+    config: &VisionConfig,
+    block: &str,
+    (norm, window): (LayerNorm, Option<usize>),
+) -> Result<RelativeAttention, ModelError> {
+    let (width, heads) = (config.hidden_size, config.num_attention_heads);
+    let name = |part: &str| format!("{block}.attn.{part}");
+    let side = window.unwrap_or(config.grid_side());
+    let table = |part: &str| weights.get(&name(part), &[2 * side - 1, width / heads]);
+    let positions = if config.use_rel_pos {
+        let grid = Grid {
+            rows: side,
+            columns: side,
+        };
+        let (rows, columns) = (table("rel_pos_h")?, table("rel_pos_w")?);
+        Some(RelativePositions::new(rows, columns, grid, width / heads)?)
+    } else {
+        None
+    };
+    let qkv = weights.linears(&[&name("qkv")], 3 * width, width, config.qkv_bias)?;
+    let project = weights.linear(&name("proj"), width, width)?;
+    Ok(RelativeAttention::new(
+        norm, qkv, project, heads, window, positions,
+    ))
+}
+
+/// Length of each token of a map (rows, columns, width).
+fn token_norms(x: &Tensor) -> Result<Vec<f32>, ModelError> {
+    let width = x.dim(2)?;
+    let values = Values::of(x)?;
+    let norm = |token: &[f32]| token.iter().map(|v| v * v).sum::<f32>().sqrt();
+    Ok(values.chunks_exact(width).map(norm).collect())
+}

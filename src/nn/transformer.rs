@@ -1,0 +1,123 @@
+//! The Transformer encoder: the right half of the Vision Transformer's figure.
+
+use super::capture::{Capture, QueryKey, Tokens};
+use super::self_attention::RecordAs;
+use super::values::Values;
+use super::{LayerNorm, MlpBlock, MultiHeadSelfAttention, SwiGlu};
+use crate::task::{Cancelled, Task};
+use candle_core::{Error, Result, Tensor};
+
+/// What a block does to each token by itself.
+#[derive(Clone, Debug)]
+pub enum FeedForward {
+    /// Two linear layers.
+    Mlp(MlpBlock),
+    /// A gated pair.
+    SwiGlu(SwiGlu),
+}
+
+impl FeedForward {
+    /// (tokens, width) to the same shape, residual included.
+    ///
+    /// # Errors
+    /// If the width differs or the tensor is not plain f32.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Mlp(mlp) => mlp.forward(x),
+            Self::SwiGlu(swiglu) => swiglu.forward(x),
+        }
+    }
+}
+
+/// One layer: tokens look at each other, then each is thought over. Both halves
+/// norm first and add to what they were given.
+#[derive(Clone, Debug)]
+pub struct TransformerBlock {
+    /// The attention layer's name, for its records.
+    pub name: String,
+    /// Tokens look at each other.
+    pub attention: MultiHeadSelfAttention,
+    /// Each token by itself.
+    pub feed_forward: FeedForward,
+}
+
+impl TransformerBlock {
+    /// (tokens, width) to the same shape, and a record of the attention if
+    /// `capture` says so.
+    ///
+    /// # Errors
+    /// If the width differs, `layout` has another number of tokens, or the
+    /// tensor is not plain f32.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        layout: Tokens,
+        capture: Capture,
+    ) -> Result<(Tensor, Option<QueryKey>)> {
+        let label = RecordAs {
+            layer: &self.name,
+            layout,
+        };
+        let (x, mut record) = self.attention.forward(x, capture.is_on().then_some(label))?;
+        let x = self.feed_forward.forward(&x)?;
+        if let Some(record) = &mut record {
+            record.token_norms = Some(lengths(&x)?.into());
+        }
+        Ok((x, record))
+    }
+}
+
+/// Blocks in a row, and a norm at the end.
+#[derive(Clone, Debug)]
+pub struct TransformerEncoder {
+    blocks: Vec<TransformerBlock>,
+    norm: LayerNorm,
+}
+
+impl TransformerEncoder {
+    /// In order of application.
+    pub fn new(blocks: Vec<TransformerBlock>, norm: LayerNorm) -> Self {
+        Self { blocks, norm }
+    }
+
+    /// The blocks.
+    pub fn blocks(&self) -> &[TransformerBlock] {
+        &self.blocks
+    }
+
+    /// `tokens` (tokens, width) to the same shape, and a record per block if
+    /// `capture` says so. Polls `task` before each block.
+    ///
+    /// # Errors
+    /// As [`TransformerBlock::forward`]; [`Cancelled`].
+    pub fn forward<E: From<Error> + From<Cancelled>>(
+        &self,
+        tokens: &Tensor,
+        layout: Tokens,
+        capture: Capture,
+        task: Task<'_>,
+    ) -> std::result::Result<(Tensor, Vec<QueryKey>), E> {
+        let mut x = tokens.clone();
+        let mut records = Vec::new();
+        for (i, block) in self.blocks.iter().enumerate() {
+            task.progress(i as f32 / self.blocks.len() as f32);
+            task.check()?;
+            let (next, record) = block.forward(&x, layout, capture)?;
+            records.extend(record);
+            x = next;
+        }
+        let x = self.norm.forward(&x)?;
+        task.progress(1.0);
+        Ok((x, records))
+    }
+}
+
+/// The length (L2) of each row.
+fn lengths(x: &Tensor) -> Result<Vec<f32>> {
+    let (_, width) = x.dims2()?;
+    let length = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt();
+    Ok(Values::of(x)?.chunks_exact(width).map(length).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! The engine of the real program: the models that are in use, and a cache of
+//! what they made of photos.
+
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+
+use super::cache::{EncodingCache, Memory};
+use super::engine::{Engine, Observed, Seen, Wanted};
+use super::message::{ClassArea, Found, Likely, Proposal, Stage};
+use super::steps::{JobError, Steps};
+use crate::label::Mask;
+use crate::models::predict::{self, Picture};
+use crate::models::{
+    Capability, Encoding, EverythingOptions, LoadedModel, ModelInfo, Prompt, registry,
+};
+use crate::nn::Capture;
+use crate::photo::Photo;
+
+/// The model that is used where none is named.
+pub const DEFAULT_MODEL: &str = registry::MOBILE_SAM;
+
+/// Bytes of encodings that are kept: some dozens of photos.
+const CACHE_BYTES: usize = 256 << 20;
+
+/// How many of a photo's likeliest classes are told.
+const LIKELIEST: usize = 10;
+
+/// Prompts go to one model, other questions to the model that they name. Both
+/// stay in memory; a third one takes the place of the one that was not asked.
+pub struct ModelEngine {
+    /// The model that answers prompts, loaded when first needed.
+    prompter: OsString,
+    /// In memory, the one used last at the end.
+    models: Vec<(OsString, Arc<LoadedModel>)>,
+    cache: EncodingCache<Seen>,
+}
+
+impl ModelEngine {
+    /// An engine whose prompts go to `prompter` (embedded name or checkpoint
+    /// folder). Nothing is read yet.
+    pub fn new(prompter: impl Into<OsString>) -> Self {
+        Self {
+            prompter: prompter.into(),
+            models: Vec::new(),
+            cache: EncodingCache::new(CACHE_BYTES),
+        }
+    }
+
+    /// The model of that name, loaded if it is not in memory.
+    fn model(&mut self, name: &OsStr, steps: &Steps<'_>) -> Result<Arc<LoadedModel>, JobError> {
+        /// The prompter and one more.
+        const KEPT: usize = 2;
+        if let Some(at) = self.models.iter().position(|(known, _)| known == name) {
+            let entry = self.models.remove(at);
+            let model = entry.1.clone();
+            self.models.push(entry);
+            return Ok(model);
+        }
+        let model = steps.run(Stage::LoadingModel, |task| registry::load(name, task))?;
+        while self.models.len() >= KEPT {
+            let unused = |(known, _): &(OsString, _)| *known != self.prompter;
+            let at = self.models.iter().position(unused).unwrap_or(0);
+            self.models.remove(at);
+        }
+        self.models.push((name.to_owned(), model.clone()));
+        Ok(model)
+    }
+
+    /// What a model computed of a photo, from the cache if `key` is there.
+    fn seen(
+        &mut self,
+        photo: &Arc<Photo>,
+        key: &OsStr,
+        compute: impl FnOnce() -> Result<Seen, JobError>,
+    ) -> Result<(Seen, bool), JobError> {
+        if let Some(seen) = self.cache.get(photo, key) {
+            return Ok((seen, true));
+        }
+        let seen = compute()?;
+        self.cache.insert(photo, key, seen.bytes(), seen.clone());
+        Ok((seen, false))
+    }
+
+    /// The prompter with its encoding of the photo, and whether that was in
+    /// the cache.
+    fn encoded(
+        &mut self,
+        photo: &Arc<Photo>,
+        steps: &Steps<'_>,
+    ) -> Result<(Arc<LoadedModel>, Encoding, bool), JobError> {
+        let name = self.prompter.clone();
+        let model = self.model(&name, steps)?;
+        let encode = || encode(&model, photo, Capture::Off, steps);
+        match self.seen(photo, &name, encode)? {
+            (Seen::Encoding(encoding), cached) => Ok((model, encoding, cached)),
+            // A key is one model's, and the prompter gives nothing but encodings.
+            (Seen::Observation(_), _) => Err(JobError::Failed(
+                "the model that answers prompts was exchanged: try again".to_owned(),
+            )),
+        }
+    }
+}
+
+fn encode(
+    model: &LoadedModel,
+    photo: &Photo,
+    capture: Capture,
+    steps: &Steps<'_>,
+) -> Result<Seen, JobError> {
+    let promptable = model.promptable()?;
+    let (width, height) = (photo.width(), photo.height());
+    let encoding = steps.run(Stage::Encoding, |task| {
+        promptable.encode(photo.rgb(), width, height, capture, task)
+    })?;
+    Ok(Seen::Encoding(encoding))
+}
+
+fn picture(photo: &Photo) -> Picture<'_> {
+    Picture {
+        rgb: photo.rgb(),
+        width: photo.width(),
+        height: photo.height(),
+    }
+}
+
+impl Default for ModelEngine {
+    fn default() -> Self {
+        Self::new(DEFAULT_MODEL)
+    }
+}
+
+impl Engine for ModelEngine {
+    fn load_model(&mut self, name: &OsStr, steps: &Steps<'_>) -> Result<ModelInfo, JobError> {
+        // Loaded before anything is replaced: a failure leaves what was there.
+        let model = self.model(name, steps)?;
+        if model.info.can(Capability::Prompts) {
+            self.prompter = name.to_owned();
+        }
+        Ok(model.info.clone())
+    }
+
+    fn encode(&mut self, photo: &Arc<Photo>, steps: &Steps<'_>) -> Result<bool, JobError> {
+        Ok(self.encoded(photo, steps)?.2)
+    }
+
+    fn prompt(
+        &mut self,
+        photo: &Arc<Photo>,
+        prompt: &Prompt,
+        wanted: Wanted,
+        steps: &Steps<'_>,
+    ) -> Result<(Vec<Proposal>, usize), JobError> {
+        let (model, encoding, _) = self.encoded(photo, steps)?;
+        let promptable = model.promptable()?;
+        steps.run(Stage::Decoding, |task| {
+            let prediction = promptable.decode(&encoding, prompt, Capture::Off)?;
+            let mut proposals = Vec::with_capacity(prediction.candidates.len());
+            for (index, candidate) in prediction.candidates.into_iter().enumerate() {
+                task.check()?;
+                if wanted == Wanted::All || index == prediction.best {
+                    let mask = candidate.mask(&encoding);
+                    let (score, low_res) = (candidate.score, candidate.low_res);
+                    proposals.push(Proposal {
+                        mask,
+                        score,
+                        low_res,
+                    });
+                }
+            }
+            let best = if wanted == Wanted::All {
+                prediction.best
+            } else {
+                0
+            };
+            Ok::<_, JobError>((proposals, best))
+        })
+    }
+
+    fn everything(
+        &mut self,
+        photo: &Arc<Photo>,
+        options: &EverythingOptions,
+        steps: &Steps<'_>,
+    ) -> Result<Vec<(Mask, f32)>, JobError> {
+        let (model, encoding, _) = self.encoded(photo, steps)?;
+        let promptable = model.promptable()?;
+        let found = steps.run(Stage::Everything, |task| {
+            promptable.segment_everything(&encoding, options, task)
+        })?;
+        Ok(found
+            .into_iter()
+            .map(|found| (found.mask, found.score))
+            .collect())
+    }
+
+    fn predict(
+        &mut self,
+        photo: &Arc<Photo>,
+        model: &OsStr,
+        options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<(ModelInfo, Found), JobError> {
+        let model = self.model(model, steps)?;
+        let (info, picture) = (model.info.clone(), picture(photo));
+        let found = steps.run(Stage::Predicting, |task| {
+            if info.can(Capability::Classes) {
+                return classes(&model, picture, options, task);
+            }
+            areas(&model, picture, options, task)
+        })?;
+        Ok((info, found))
+    }
+
+    fn observe(
+        &mut self,
+        photo: &Arc<Photo>,
+        model: &OsStr,
+        options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<Observed, JobError> {
+        let loaded = self.model(model, steps)?;
+        let mut key = model.to_owned();
+        key.push(format!(" {options:?}"));
+        let compute = || {
+            if loaded.info.can(Capability::Prompts) {
+                return encode(&loaded, photo, options.capture, steps);
+            }
+            let observation = steps.run(Stage::Predicting, |task| {
+                predict::observe(&loaded, picture(photo), options, task)
+            })?;
+            Ok(Seen::Observation(Arc::new(observation)))
+        };
+        let (seen, _) = self.seen(photo, &key, compute)?;
+        Ok(Observed {
+            model: loaded,
+            seen,
+        })
+    }
+
+    fn memory(&self) -> Memory {
+        self.cache.memory()
+    }
+
+    fn reset(&mut self) {
+        self.models.clear();
+        self.cache.clear();
+    }
+}
+
+/// What a classifier takes a photo for.
+fn classes(
+    model: &LoadedModel,
+    picture: Picture<'_>,
+    options: &predict::Options,
+    task: crate::task::Task<'_>,
+) -> Result<Found, JobError> {
+    let classification = predict::classify(model, picture, options, task)?;
+    let likely = classification
+        .top(LIKELIEST)
+        .into_iter()
+        .map(|id| Likely {
+            name: model.info.labels.name(id),
+            probability: classification.probabilities[id],
+        });
+    Ok(Found::Photo(likely.collect()))
+}
+
+/// What a dense model sees where.
+fn areas(
+    model: &LoadedModel,
+    picture: Picture<'_>,
+    options: &predict::Options,
+    task: crate::task::Task<'_>,
+) -> Result<Found, JobError> {
+    let semantic = predict::segment(model, picture, options, task)?;
+    task.check()?;
+    let areas = semantic.map.masks().into_iter().map(|found| ClassArea {
+        name: model.info.labels.name(found.id),
+        regions: found.mask.components(),
+        score: semantic.confidence.get(found.id).copied().unwrap_or(0.0),
+    });
+    Ok(Found::Pixels(areas.collect()))
+}
+
+#[cfg(all(test, feature = "embedded-weights"))]
+mod tests {
+    use super::*;
+    use crate::worker::unwatched;
+
+    #[test]
+    fn a_model_that_cannot_be_loaded_leaves_the_one_before() {
+        let mut engine = ModelEngine::default();
+        let missing = unwatched(|steps| engine.load_model("no-such-model".as_ref(), steps));
+        assert!(matches!(missing, Err(JobError::Failed(why)) if why.contains("no-such-model")));
+        let info = unwatched(|steps| engine.load_model(DEFAULT_MODEL.as_ref(), steps)).unwrap();
+        assert_eq!(info.name, DEFAULT_MODEL);
+        let before = engine.models[0].1.clone();
+        let missing = unwatched(|steps| engine.load_model("no-such-model".as_ref(), steps));
+        assert!(missing.is_err());
+        let after = unwatched(|steps| engine.model(DEFAULT_MODEL.as_ref(), steps)).unwrap();
+        assert!(
+            Arc::ptr_eq(&before, &after),
+            "neither lost nor loaded again"
+        );
+        assert_eq!(engine.prompter, DEFAULT_MODEL);
+    }
+}
