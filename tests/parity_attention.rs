@@ -10,7 +10,7 @@ use patchlens::attention::{
 use patchlens::models::mobilevit::MobileVit;
 use patchlens::models::segformer::SegFormer;
 use patchlens::models::vit::VisionTransformer;
-use patchlens::models::{Checkpoint, VisionModel};
+use patchlens::models::{Checkpoint, VisionModel, sam};
 use patchlens::nn::capture::{Capture, QueryKey};
 use patchlens::task::{Task, detached};
 use safetensors::SafeTensors;
@@ -42,14 +42,29 @@ impl Fixture {
         Some((view.shape().to_vec(), values.collect()))
     }
 
-    /// The records of a run on the network's input as the reference has it.
-    fn records(&self) -> Vec<QueryKey> {
+    /// The network's input as the reference has it: (rows, columns, 3).
+    fn pixels(&self) -> Tensor {
         let (shape, values) = self.tensor("pixel_values").unwrap();
         let pixels = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
         let pixels = pixels.squeeze(0).unwrap().permute((1, 2, 0)).unwrap();
-        let pixels = pixels.contiguous().unwrap();
+        pixels.contiguous().unwrap()
+    }
+
+    /// The records of a run on [`Fixture::pixels`].
+    fn records(&self) -> Vec<QueryKey> {
+        let pixels = self.pixels();
         let run = |task: Task<'_>| self.model().run(&pixels, Capture::QueriesAndKeys, task);
         detached(run).unwrap().records
+    }
+
+    /// As [`Fixture::records`], for SAM's encoder.
+    fn encoder_records(&self) -> Vec<QueryKey> {
+        let checkpoint = Checkpoint::read(&self.folder).unwrap();
+        let model = sam::load(&checkpoint.weights().unwrap(), &checkpoint).unwrap();
+        let (width, height) = image::image_dimensions(self.folder.join("image.png")).unwrap();
+        let (pixels, capture) = (self.pixels(), Capture::QueriesAndKeys);
+        let encode = |task: Task<'_>| model.encode_pixels(&pixels, width, height, capture, task);
+        detached(encode).unwrap().records().to_vec()
     }
 
     fn model(&self) -> Box<dyn VisionModel> {
@@ -81,9 +96,9 @@ fn close(got: &[f32], want: &[f32], what: &str) {
     assert!(worst <= TOLERANCE, "{what} is off by {worst}");
 }
 
-fn check_maps(name: &str) {
+fn check_maps(name: &str, records: fn(&Fixture) -> Vec<QueryKey>) {
     let fixture = Fixture::open(name);
-    let (records, maps) = (fixture.records(), fixture.maps());
+    let (records, maps) = (records(&fixture), fixture.maps());
     assert!(!maps.is_empty());
     assert_eq!(records.len(), maps.len(), "{name}");
     for (record, (shape, want)) in records.iter().zip(&maps) {
@@ -105,18 +120,32 @@ fn the_vit_kin_has_the_references_maps() {
         "dinov2",
         "dinov2_with_registers",
     ] {
-        check_maps(name);
+        check_maps(name, Fixture::records);
     }
 }
 
 #[test]
 fn reduced_keys_have_the_references_maps() {
-    check_maps("segformer");
+    check_maps("segformer", Fixture::records);
 }
 
 #[test]
 fn phases_have_the_references_maps() {
-    check_maps("mobilevit_deeplabv3");
+    check_maps("mobilevit_deeplabv3", Fixture::records);
+}
+
+#[test]
+fn windows_and_relative_positions_have_the_references_maps() {
+    for name in ["sam", "sam_slim"] {
+        check_maps(name, Fixture::encoder_records);
+        let records = Fixture::open(name).encoder_records();
+        let options = RolloutOptions::default();
+        let error = detached(|task| rollout(&records, &options, task)).unwrap_err();
+        assert!(
+            error.to_string().contains("looks within windows"),
+            "{error}"
+        );
+    }
 }
 
 /// The reference's weights, as [head][query][key].

@@ -77,7 +77,11 @@ impl Case {
         let top = want.iter().fold(0f32, |top, v| top.max(v.abs()));
         let worst = got.iter().zip(&want).map(|(got, want)| (got - want).abs());
         let worst = worst.fold(0f32, f32::max) / top;
-        assert!(worst <= TOLERANCE, "{}: {name} is off by {worst}", self.name);
+        assert!(
+            worst <= TOLERANCE,
+            "{}: {name} is off by {worst}",
+            self.name
+        );
     }
 
     /// All that the reference says about this input.
@@ -117,7 +121,11 @@ impl Case {
             }
         }
         let next = format!("attentions.{}", run.records.len());
-        assert!(self.tensor(&next).is_none(), "{}: too few layers", self.name);
+        assert!(
+            self.tensor(&next).is_none(),
+            "{}: too few layers",
+            self.name
+        );
     }
 
     /// Lengths of the tokens of a hidden state.

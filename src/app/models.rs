@@ -178,10 +178,10 @@ impl App {
     pub(super) fn adopt_labels(&mut self) {
         let Some(info) = &self.model else { return };
         let labels = info.labels.clone();
-        let names: Vec<&str> = labels
+        let names: Vec<_> = labels
             .classes
             .iter()
-            .map(|label| label.name.as_str())
+            .map(|label| (label.name.as_str(), None))
             .collect();
         self.stroke_end();
         let Some(open) = &self.open else { return };
@@ -203,7 +203,10 @@ impl App {
 /// The areas of a prediction as masks on offer, background left out, and
 /// their labels in the colours that their segments would get.
 fn offer(document: &Document, areas: Vec<ClassArea>) -> (Vec<OfferedLabel>, Vec<Offered>) {
-    let names: Vec<&str> = areas.iter().map(|area| area.name.as_str()).collect();
+    let names: Vec<_> = areas
+        .iter()
+        .map(|area| (area.name.as_str(), None))
+        .collect();
     // What cannot be adopted is said when it is accepted; here it is a colour.
     let adopted = adopt_classes(document, &names).ok();
     let color = |at: usize| {
@@ -247,8 +250,11 @@ impl Taking<'_> {
         let mut used: Vec<usize> = taken.iter().filter_map(|offered| offered.label).collect();
         used.sort_unstable();
         used.dedup();
-        let label = |at: &usize| self.labels.get(*at).map_or("", |label| label.name.as_str());
-        let names: Vec<&str> = used.iter().map(label).collect();
+        // With the colours that they are shown in, whatever the order of accepting.
+        let labels = used.iter().filter_map(|at| self.labels.get(*at));
+        let names: Vec<_> = labels
+            .map(|label| (label.name.as_str(), Some(label.color)))
+            .collect();
         let (adopted, ids) = if names.is_empty() {
             (None, Vec::new())
         } else {
@@ -269,7 +275,9 @@ impl Taking<'_> {
         } else {
             let bare = taken.iter().filter(|offered| offered.label.is_none());
             let whole = used.iter().filter_map(|label| whole(taken, *label));
-            bare.map(one).chain(whole.map(|offered| one(&offered))).collect()
+            bare.map(one)
+                .chain(whole.map(|offered| one(&offered)))
+                .collect()
         };
         accept_all(adopted.as_ref().unwrap_or(document), &masks)
     }

@@ -263,7 +263,9 @@ fn program(
             }
             Long(option) => return Err(format!("there is no option --{option} here").into()),
             Value(word) if path.is_none() => {
-                let known = SUBCOMMANDS.iter().find(|(name, _)| word == OsStr::new(name));
+                let known = SUBCOMMANDS
+                    .iter()
+                    .find(|(name, _)| word == OsStr::new(name));
                 if let Some((known, read)) = known {
                     *name = Some(known);
                     return read(parser, common);

@@ -17,8 +17,8 @@ use super::model::check_options;
 use super::output::{check_folder_of, json_line, milliseconds, print};
 use super::{Failure, help};
 use crate::attention::{
-    AttentionError, ColorMap, Fusion, Heads, Heatmap, Reverse, RolloutOptions, Row, all_heads,
-    npy, reverse, rollout_row, row,
+    AttentionError, ColorMap, Fusion, Heads, Heatmap, Reverse, RolloutOptions, Row, all_heads, npy,
+    reverse, rollout_row, row,
 };
 use crate::formats::{Protected, write_files};
 use crate::models::geometry::View;
@@ -97,13 +97,17 @@ struct Given {
 
 impl Given {
     fn take(&mut self, option: &str, parser: &mut Parser) -> Parsed<bool> {
-        const FUSIONS: [(&str, Fusion); 3] =
-            [("mean", Fusion::Mean), ("max", Fusion::Max), ("min", Fusion::Min)];
+        const FUSIONS: [(&str, Fusion); 3] = [
+            ("mean", Fusion::Mean),
+            ("max", Fusion::Max),
+            ("min", Fusion::Min),
+        ];
         match option {
             "attention-head" => {
                 let value = text(parser.value()?, "--attention-head")?;
-                let complaint =
-                    || format!("--attention-head is a number from 0, mean, max or min, not {value:?}");
+                let complaint = || {
+                    format!("--attention-head is a number from 0, mean, max or min, not {value:?}")
+                };
                 self.heads = Some(heads(&value).ok_or_else(complaint)?);
             }
             "rollout" => self.rollout = true,
@@ -131,7 +135,9 @@ impl Given {
             );
         }
         if self.grid && self.heads.is_some() {
-            return Err("--grid shows all attention heads, so it goes without --attention-head".into());
+            return Err(
+                "--grid shows all attention heads, so it goes without --attention-head".into(),
+            );
         }
         let heads = self.heads.unwrap_or(Heads::Mean);
         Ok(match (self.rollout, self.grid, self.reverse) {
@@ -170,7 +176,10 @@ pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
     if output.is_none() && npy.is_none() {
         return Err("say where to write with -o HEAT.png or --npy FILE".into());
     }
-    if let Some(start) = given.start.filter(|start| layer.is_some_and(|layer| *start > layer)) {
+    if let Some(start) = given
+        .start
+        .filter(|start| layer.is_some_and(|layer| *start > layer))
+    {
         return Err(format!("--start-layer {start} comes after --layer").into());
     }
     let what = given.what()?;
@@ -247,7 +256,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     write(args, &maps, &place)?;
     print(&if args.json {
-        json_line(&report(args, &layers, &found, &maps, &observed.model.info.title, (encode, attention)))?
+        json_line(&report(
+            args,
+            &layers,
+            &found,
+            &maps,
+            &observed.model.info.title,
+            (encode, attention),
+        ))?
     } else {
         told(args, &found, &maps)
     })
@@ -265,7 +281,9 @@ impl<'a> Found<'a> {
     fn of(layers: &Layers<'a>, args: &Args) -> Result<Self, Failure> {
         let (index, record) = layers.get(args.layer).map_err(Failure::Sentence)?;
         let (asked, result) = args.what.sides();
-        let query = layers.query(record, asked, args.query).map_err(Failure::Sentence)?;
+        let query = layers
+            .query(record, asked, args.query)
+            .map_err(Failure::Sentence)?;
         let rows = match &args.what {
             What::Row(heads) => vec![row(record, heads, &query)?],
             What::Reverse(heads) => vec![reverse(record, heads, &query)?],
@@ -275,7 +293,9 @@ impl<'a> Found<'a> {
             }
             What::Rollout(options) => {
                 let records = layers.up_to(args.layer).map_err(Failure::Sentence)?;
-                vec![detached(|task| rollout_row(records, &query, options, task))?]
+                vec![detached(|task| {
+                    rollout_row(records, &query, options, task)
+                })?]
             }
         };
         Ok(Self {
@@ -300,7 +320,11 @@ fn write(args: &Args, maps: &[&Heatmap], place: &Place<'_>) -> Result<(), Failur
     let mut files = Vec::new();
     if let Some(path) = &args.output {
         let heads = matches!(args.what, What::Grid { .. });
-        let png = if heads { args.look.sheet(maps, place) } else { args.look.picture(maps, place) };
+        let png = if heads {
+            args.look.sheet(maps, place)
+        } else {
+            args.look.picture(maps, place)
+        };
         files.push((path.clone(), png?));
     }
     if let Some(path) = &args.npy {
@@ -311,7 +335,9 @@ fn write(args: &Args, maps: &[&Heatmap], place: &Place<'_>) -> Result<(), Failur
 
 /// (rows, columns), of several attention heads (heads, rows, columns).
 fn numbers(what: &What, maps: &[&Heatmap]) -> Result<Vec<u8>, AttentionError> {
-    let grid = maps.first().map_or([0, 0], |map| [map.grid.rows, map.grid.columns]);
+    let grid = maps
+        .first()
+        .map_or([0, 0], |map| [map.grid.rows, map.grid.columns]);
     let values: Vec<f32> = maps.iter().flat_map(|map| &map.values).copied().collect();
     match what {
         What::Grid { .. } => npy(&[maps.len(), grid[0], grid[1]], &values),
@@ -342,9 +368,14 @@ fn report<'a>(
         layer: found.index,
         layer_name: found.layer,
         layers: layers.count(),
-        grid: maps.first().map_or([0, 0], |map| [map.grid.rows, map.grid.columns]),
+        grid: maps
+            .first()
+            .map_or([0, 0], |map| [map.grid.rows, map.grid.columns]),
         view: [left, top, right, bottom],
-        prefix: found.rows.first().map_or(Vec::new(), |row| row.prefix.clone()),
+        prefix: found
+            .rows
+            .first()
+            .map_or(Vec::new(), |row| row.prefix.clone()),
         lowest,
         highest,
         output: args.output.as_deref().map(shown),
@@ -356,7 +387,9 @@ fn report<'a>(
 
 /// For people.
 fn told(args: &Args, found: &Found<'_>, maps: &[&Heatmap]) -> String {
-    let grid = maps.first().map_or((0, 0), |map| (map.grid.columns, map.grid.rows));
+    let grid = maps
+        .first()
+        .map_or((0, 0), |map| (map.grid.columns, map.grid.rows));
     let (index, layer) = (found.index, found.layer);
     let files = [&args.output, &args.npy].into_iter().flatten();
     let files: Vec<String> = files.map(|path| path.display().to_string()).collect();

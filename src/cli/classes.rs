@@ -61,7 +61,10 @@ pub fn legend(map: &ClassMap, labels: &Labels) -> Result<Legend, String> {
     let ids = map.ids.iter().map(byte).collect::<Result<Vec<u8>, _>>()?;
     let counts = map.counts(MOST_CLASSES);
     let unseen = map.ids.len() as u64 - counts.iter().sum::<u64>();
-    let occurring = counts.into_iter().enumerate().filter(|(_, pixels)| *pixels > 0);
+    let occurring = counts
+        .into_iter()
+        .enumerate()
+        .filter(|(_, pixels)| *pixels > 0);
     let classes = occurring.map(|(id, pixels)| ClassPixels {
         id,
         name: labels.name(id),
@@ -118,7 +121,11 @@ mod tests {
         let legend = legend(&map(&[2, 0, 2, OUTSIDE, 2]), &labels).unwrap();
         assert_eq!(legend.ids, [2, 0, 2, 255, 2]);
         assert_eq!(legend.unseen, 1);
-        let brief: Vec<_> = legend.classes.iter().map(|c| (c.id, &c.name[..], c.pixels)).collect();
+        let brief: Vec<_> = legend
+            .classes
+            .iter()
+            .map(|c| (c.id, &c.name[..], c.pixels))
+            .collect();
         assert_eq!(brief, [(0, "wall", 1), (2, "cat", 3)]);
         assert_eq!(legend.classes[1].color, labels.classes[2].color);
         assert_eq!(palette(&labels)[2], labels.classes[2].color);
@@ -147,7 +154,12 @@ mod tests {
         let labels = Labels::default();
         assert!(legend(&map(&[254]), &labels).is_ok());
         for id in [255, 256, 65534] {
-            assert!(legend(&map(&[id]), &labels).unwrap_err().contains("does not fit"), "{id}");
+            assert!(
+                legend(&map(&[id]), &labels)
+                    .unwrap_err()
+                    .contains("does not fit"),
+                "{id}"
+            );
         }
     }
 }

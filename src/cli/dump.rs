@@ -15,9 +15,9 @@ use super::tensors::{Numbers, TensorFile, channels_first};
 use super::{Failure, help};
 use crate::attention::attentions;
 use crate::formats::{Protected, write_file_with};
+use crate::label::{Mask, Rect};
 use crate::models::geometry::View;
 use crate::models::predict::{Observation, Options, observe};
-use crate::label::{Mask, Rect};
 use crate::models::{
     Candidate, Capability, ClassMap, Encoding, LoadedModel, ModelError, Output, Prediction, Prompt,
 };
@@ -91,7 +91,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         tensors.finish()
     })?;
     let (output, layers) = (args.output.display(), computed.records().len());
-    print(&format!("Wrote {output}: what {} computes, with {layers} layers of attention.\n", model.info.title))
+    print(&format!(
+        "Wrote {output}: what {} computes, with {layers} layers of attention.\n",
+        model.info.title
+    ))
 }
 
 fn metadata(model: &LoadedModel, args: &Args) -> Vec<(&'static str, String)> {
@@ -102,7 +105,10 @@ fn metadata(model: &LoadedModel, args: &Args) -> Vec<(&'static str, String)> {
         ("title", model.info.title.to_string()),
         ("family", model.info.family.model_type().to_owned()),
         ("fit", args.options.framing.name().to_owned()),
-        ("program", format!("patchlens {}", env!("CARGO_PKG_VERSION"))),
+        (
+            "program",
+            format!("patchlens {}", env!("CARGO_PKG_VERSION")),
+        ),
     ]
 }
 
@@ -176,7 +182,9 @@ impl Computed {
                     [1, rest @ ..] if shape.len() == 4 => rest,
                     shape => shape,
                 })?;
-                prediction.map_or(Ok(()), |prediction| put_masks(tensors, encoding, prediction))
+                prediction.map_or(Ok(()), |prediction| {
+                    put_masks(tensors, encoding, prediction)
+                })
             }
         }
     }
@@ -260,12 +268,20 @@ fn put_labels(
 /// What `SamModel` gives: the masks that are meant for doubtful prompts.
 fn put_scores(tensors: &mut TensorFile<'_, '_>, prediction: &Prediction) -> Result<(), Failure> {
     let offered = prediction.candidates.get(1..).unwrap_or_default();
-    let side = offered.first().map_or(0, |candidate| candidate.low_res.side());
-    let masks = offered.iter().flat_map(|candidate| candidate.low_res.values());
+    let side = offered
+        .first()
+        .map_or(0, |candidate| candidate.low_res.side());
+    let masks = offered
+        .iter()
+        .flat_map(|candidate| candidate.low_res.values());
     let masks: Vec<f32> = masks.copied().collect();
     let scores: Vec<f32> = offered.iter().map(|candidate| candidate.score).collect();
     let count = offered.len();
-    tensors.put("pred_masks", &[1, 1, count, side, side], &Numbers::F32(&masks))?;
+    tensors.put(
+        "pred_masks",
+        &[1, 1, count, side, side],
+        &Numbers::F32(&masks),
+    )?;
     tensors.put("iou_scores", &[1, 1, count], &Numbers::F32(&scores))
 }
 

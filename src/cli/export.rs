@@ -112,7 +112,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         taken.take(&photo.photo, std::slice::from_ref(&target))?;
         protected.check(&target)?;
         let paths = export(args, &photo.photo, &target).map_err(Failure::Sentence)?;
-        let written = paths.iter().map(|path| format!("Wrote {}.\n", path.display()));
+        let written = paths
+            .iter()
+            .map(|path| format!("Wrote {}.\n", path.display()));
         print(&written.collect::<String>())
     })
 }

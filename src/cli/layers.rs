@@ -86,7 +86,9 @@ impl<'a> Layers<'a> {
             }
         };
         if records.is_empty() {
-            return Err(format!("{title} has no attention layers that look at the photo"));
+            return Err(format!(
+                "{title} has no attention layers that look at the photo"
+            ));
         }
         Ok(Self {
             title,

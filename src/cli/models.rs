@@ -73,12 +73,21 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let embedded = registry::embedded();
         let seen = recent_folders();
         let embedded = embedded.iter().map(|info| row(info, info.parameters));
-        embedded.chain(seen.iter().map(|folder| described(folder))).collect()
+        embedded
+            .chain(seen.iter().map(|folder| described(folder)))
+            .collect()
     } else {
-        args.folders.iter().map(|folder| described(folder)).collect::<Vec<Row>>()
+        args.folders
+            .iter()
+            .map(|folder| described(folder))
+            .collect::<Vec<Row>>()
     };
     let report = Report { models: rows };
-    print(&if args.json { json_line(&report)? } else { listed(&report.models) })?;
+    print(&if args.json {
+        json_line(&report)?
+    } else {
+        listed(&report.models)
+    })?;
     if args.folders.is_empty() {
         return Ok(());
     }
@@ -147,7 +156,9 @@ impl Row {
                     0 => String::new(),
                     count => format!(", {count} classes"),
                 };
-                format!("{name:<14} {title}: {what}; {millions:.1} M parameters{classes}, {licence}\n")
+                format!(
+                    "{name:<14} {title}: {what}; {millions:.1} M parameters{classes}, {licence}\n"
+                )
             }
         }
     }
@@ -193,7 +204,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("settings.json");
         assert!(recent_in(&file).is_empty());
-        std::fs::write(&file, r#"{"theme": "Dark", "recent_models": ["/b", "", "/a"]}"#).unwrap();
+        std::fs::write(
+            &file,
+            r#"{"theme": "Dark", "recent_models": ["/b", "", "/a"]}"#,
+        )
+        .unwrap();
         assert_eq!(recent_in(&file), [PathBuf::from("/b"), PathBuf::from("/a")]);
         for text in ["{", r#"{"recent_models": 7}"#, r#"{"theme": "Dark"}"#] {
             std::fs::write(&file, text).unwrap();

@@ -56,7 +56,9 @@ pub fn named(photos: Vec<PathBuf>) -> Vec<Named> {
         *stems.entry(stem(photo).to_ascii_lowercase()).or_default() += 1;
     }
     let name = |photo: &Path| {
-        let shared = stems.get(&stem(photo).to_ascii_lowercase()).is_some_and(|count| *count > 1);
+        let shared = stems
+            .get(&stem(photo).to_ascii_lowercase())
+            .is_some_and(|count| *count > 1);
         let file = photo.file_name().unwrap_or_default();
         if shared { file } else { stem(photo) }.to_owned()
     };
@@ -114,10 +116,16 @@ mod tests {
     fn a_file_is_promised_once() {
         let mut taken = Taken::default();
         let file = |name: &str| [PathBuf::from(name)];
-        taken.take(Path::new("d/a.jpg"), &file("out/a.png")).unwrap();
-        taken.take(Path::new("d/b.jpg"), &file("out/b.png")).unwrap();
+        taken
+            .take(Path::new("d/a.jpg"), &file("out/a.png"))
+            .unwrap();
+        taken
+            .take(Path::new("d/b.jpg"), &file("out/b.png"))
+            .unwrap();
         let told = taken.take(Path::new("e/A.jpg"), &file("out/A.png"));
-        let Err(Failure::Sentence(told)) = told else { panic!("{told:?}") };
+        let Err(Failure::Sentence(told)) = told else {
+            panic!("{told:?}")
+        };
         assert!(told.contains("e/A.jpg would overwrite"), "{told}");
     }
 
@@ -132,6 +140,9 @@ mod tests {
         let found = expanded(&paths).unwrap();
         assert_eq!(found, [at("b10.png"), at("b9.png"), at("missing.png")]);
         let empty = tempfile::tempdir().unwrap();
-        assert!(matches!(expanded(&[empty.path().to_owned()]), Err(Failure::Sentence(_))));
+        assert!(matches!(
+            expanded(&[empty.path().to_owned()]),
+            Err(Failure::Sentence(_))
+        ));
     }
 }

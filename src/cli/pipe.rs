@@ -48,7 +48,9 @@ pub struct Args {
 
 /// Read the words after `pipe`.
 pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
-    let help = read(parser, common, &["max-megapixels", "model"], &mut |_, _| Ok(false))?;
+    let help = read(parser, common, &["max-megapixels", "model"], &mut |_, _| {
+        Ok(false)
+    })?;
     if help.is_some() {
         return Ok(Action::Help(help::PIPE));
     }
@@ -284,7 +286,8 @@ impl<'a> Session<'a> {
     }
 
     fn open(&mut self, path: &Path) -> Result<Body, String> {
-        let photo = photo::decode(path, &self.settings.limits).map_err(|error| error.to_string())?;
+        let photo =
+            photo::decode(path, &self.settings.limits).map_err(|error| error.to_string())?;
         let photo = Arc::new(photo);
         let start = Instant::now();
         if self.settings.takes_prompts {

@@ -107,7 +107,9 @@ pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
     }
     let options = common.options();
     if npy && options.framing == Framing::Slide {
-        return Err("--fit slide blends the scores of many tiles, so --npy has none to write".into());
+        return Err(
+            "--fit slide blends the scores of many tiles, so --npy has none to write".into(),
+        );
     }
     Ok(Action::Predict(Args {
         images,
@@ -143,7 +145,11 @@ impl Files {
 
     fn all(&self) -> Vec<PathBuf> {
         let further = [&self.overlay, &self.npy].into_iter().flatten();
-        [&self.labels, &self.legend].into_iter().chain(further).cloned().collect()
+        [&self.labels, &self.legend]
+            .into_iter()
+            .chain(further)
+            .cloned()
+            .collect()
     }
 }
 
@@ -265,7 +271,9 @@ fn scores(model: &LoadedModel, found: &Semantic) -> Result<Vec<u8>, Failure> {
     let output = found.observation.as_ref().map(|seen| &seen.run.output);
     let Some(Output::Dense(logits)) = output else {
         let title = &model.info.title;
-        return Err(Failure::Sentence(format!("{title} gave no scores that could be written")));
+        return Err(Failure::Sentence(format!(
+            "{title} gave no scores that could be written"
+        )));
     };
     let values = Values::of(logits).map_err(ModelError::from)?;
     let (shape, values) = channels_first(logits.dims(), &values);
@@ -277,7 +285,9 @@ fn create(folder: &Path) -> Result<(), Failure> {
     match fs::create_dir(folder) {
         Err(error) if !folder.is_dir() => {
             let folder = folder.display();
-            Err(Failure::Sentence(format!("{folder} cannot be created: {error}")))
+            Err(Failure::Sentence(format!(
+                "{folder} cannot be created: {error}"
+            )))
         }
         _ => Ok(()),
     }

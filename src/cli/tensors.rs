@@ -157,7 +157,13 @@ mod tests {
             let tensor = file.tensor(name).unwrap();
             (tensor.shape().to_vec(), tensor.data().to_vec())
         };
-        assert_eq!(tensor("x"), (vec![2, 1], [1.5f32.to_le_bytes(), (-2f32).to_le_bytes()].concat()));
+        assert_eq!(
+            tensor("x"),
+            (
+                vec![2, 1],
+                [1.5f32.to_le_bytes(), (-2f32).to_le_bytes()].concat()
+            )
+        );
         assert_eq!(tensor("y"), (vec![1], vec![1, 2]));
         assert_eq!(tensor("z"), (vec![3], vec![7, 8, 9]));
     }

@@ -26,7 +26,8 @@ pub fn add_class(document: &Document, name: &str) -> Result<(Edited, ClassId), E
 /// Sees that there is a class of each of `names`, as one edit: those that are
 /// missing are added under the smallest free ids, in order. Names are compared
 /// without regard to case. Gives the id of each, [`BACKGROUND`] for what is
-/// called background.
+/// called background. A new class gets the colour that comes with its name, or
+/// else a fresh one.
 ///
 /// A document that has no segments and nothing but the first class that every
 /// document begins with gets these classes in its stead, so that a model's
@@ -36,7 +37,7 @@ pub fn add_class(document: &Document, name: &str) -> Result<(Edited, ClassId), E
 /// If a name is empty or too long, or there are too many.
 pub fn adopt_classes(
     document: &Document,
-    names: &[&str],
+    names: &[(&str, Option<[u8; 3]>)],
 ) -> Result<(Edited, Vec<ClassId>), EditError> {
     let untouched = document.segments().is_empty() && **document.classes() == Classes::default();
     let mut classes = if untouched {
@@ -46,11 +47,17 @@ pub fn adopt_classes(
     };
     let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
     let mut ids = Vec::with_capacity(names.len());
-    for name in names {
+    for (name, color) in names {
         let known = classes.iter().find(|class| same(&class.name, name.trim()));
         ids.push(match known.map(|class| class.id) {
             Some(id) => id,
-            None => classes.add(name)?,
+            None => {
+                let id = classes.add(name)?;
+                if let Some(color) = color {
+                    classes.recolor(id, *color)?;
+                }
+                id
+            }
         });
     }
     Ok((with_classes(document, classes), ids))

@@ -14,10 +14,12 @@ mod since;
 mod value;
 
 pub use brush::{capsule, dab, ring, snap};
-pub use classes::{ClassRemoval, add_class, adopt_classes, delete_class, recolor_class, rename_class};
+pub use classes::{
+    ClassRemoval, add_class, adopt_classes, delete_class, recolor_class, rename_class,
+};
 pub use edit::{
-    Classified, EditError, Edited, Target, accept, accept_all, delete_segment, delete_segments, erase,
-    merge_segments, paint, set_hidden, set_locked, set_segment_class,
+    Classified, EditError, Edited, Target, accept, accept_all, delete_segment, delete_segments,
+    erase, merge_segments, paint, set_hidden, set_locked, set_segment_class,
 };
 pub use history::{Change, History};
 pub use since::unchanged_since;

@@ -130,24 +130,33 @@ fn of_class(mask: Mask, class: ClassId) -> Classified {
 #[test]
 fn classes_of_a_model_take_the_place_of_the_first_ones_or_join_the_users() {
     let empty = Document::new(9, 9, Classes::default());
-    let names = ["background", "cat", "Cup", "cat"];
+    let names = ["background", "cat", "Cup", "cat"].map(|name| (name, None));
     let (edited, ids) = adopt_classes(&empty, &names).unwrap();
     assert_eq!(ids, [0, 1, 2, 1]);
     assert_eq!(edited.document.classes().len(), 3);
+    let (colored, _) = adopt_classes(&empty, &[("cat", Some([1, 2, 3]))]).unwrap();
+    assert_eq!(colored.document.classes().color(1), [1, 2, 3]);
     let (edited, _) = add_class(&edited.document, "dog").unwrap();
-    let (edited, ids) = adopt_classes(&edited.document, &["sky", "DOG", "cup"]).unwrap();
+    let (edited, ids) = adopt_classes(
+        &edited.document,
+        &["sky", "DOG", "cup"].map(|name| (name, None)),
+    )
+    .unwrap();
     assert_eq!(ids, [4, 3, 2]);
     // One that has work in it keeps what it has.
     let used = with_segments(&[rect(0, 0, 2, 2)]);
-    let (kept, ids) = adopt_classes(&used, &["cat"]).unwrap();
+    let (kept, ids) = adopt_classes(&used, &[("cat", None)]).unwrap();
     assert_eq!((ids, kept.document.classes().name(1)), (vec![2], "object"));
-    assert!(adopt_classes(&edited.document, &[""]).is_err());
+    assert!(adopt_classes(&edited.document, &[("", None)]).is_err());
 }
 
 #[test]
 fn accepting_many_masks_never_overwrites_labels() {
     let document = with_segments(&[rect(0, 0, 10, 10)]);
-    let masks = [of_class(rect(5, 0, 15, 10), 1), of_class(rect(2, 2, 4, 4), 1)];
+    let masks = [
+        of_class(rect(5, 0, 15, 10), 1),
+        of_class(rect(2, 2, 4, 4), 1),
+    ];
     let after = accept_all(&document, &masks).unwrap().document;
     assert_eq!(ids(&after), [1, 2]);
     assert_eq!(after.segment(1).unwrap().area, 100);

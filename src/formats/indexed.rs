@@ -24,7 +24,13 @@ impl IndexedPicture<'_> {
     /// If there are not as many bytes as pixels.
     pub fn png(&self) -> Result<Vec<u8>, StoreError> {
         let palette = self.colors.as_flattened();
-        encode(&Kind::Indexed(palette), Effort::Fast, self.size, self.ids, "the class map")
+        encode(
+            &Kind::Indexed(palette),
+            Effort::Fast,
+            self.size,
+            self.ids,
+            "the class map",
+        )
     }
 
     /// A photo of this size with the classes drawn over it, as an RGB PNG.

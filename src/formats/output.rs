@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
+use super::StoreError;
 use super::atomic::{self, Staged};
 use super::protected::folder_of;
-use super::StoreError;
 
 /// Write several files that belong together, replacing those of these names:
 /// nothing appears under its name before all are on the disk.

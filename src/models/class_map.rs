@@ -228,13 +228,7 @@ impl Scores<'_> {
     /// The classes of one row of the photo. Between two columns with the same
     /// winner it wins too, since interpolation is a weighted mean: only where
     /// the winner changes are all scores interpolated.
-    fn row(
-        &self,
-        y: usize,
-        mixed: &mut Vec<f32>,
-        inside: std::ops::Range<usize>,
-        out: &mut [u16],
-    ) {
+    fn row(&self, y: usize, mixed: &mut Vec<f32>, inside: std::ops::Range<usize>, out: &mut [u16]) {
         let pitch = self.columns * self.classes;
         let (upper, lower, t) = self.rows.at(y);
         let (upper, lower) = (

@@ -23,8 +23,8 @@ pub mod vision;
 pub mod vit;
 mod weights;
 
-pub use class_map::{ClassMap, ClassMask, OUTSIDE};
 pub use checkpoint::{Checkpoint, ClassLabel, Config, Labels};
+pub use class_map::{ClassMap, ClassMask, OUTSIDE};
 pub use error::ModelError;
 pub use family::Family;
 pub use geometry::View;

@@ -186,10 +186,9 @@ pub fn observe(
         value: options.framing.name().to_owned(),
         expected: "trained, squash or pad, except for class maps",
     })?;
-    let prepared =
-        model
-            .preprocessor
-            .prepare(picture.rgb, picture.size(), fit, options.input)?;
+    let prepared = model
+        .preprocessor
+        .prepare(picture.rgb, picture.size(), fit, options.input)?;
     let run = network.run(&prepared.pixels, options.capture, task)?;
     Ok(Observation {
         pixels: prepared.pixels,

@@ -258,10 +258,16 @@ fn load_folder(folder: &Path, task: Task<'_>) -> Result<LoadedModel, ModelError>
         }
         Family::Sam => Network::Promptable(Box::new(sam::load(&weights, &checkpoint)?)),
         Family::Vit | Family::Deit | Family::Dinov2 | Family::Dinov2WithRegisters => {
-            Network::Vision(Box::new(vit::VisionTransformer::load(&weights, config, family)?))
+            Network::Vision(Box::new(vit::VisionTransformer::load(
+                &weights, config, family,
+            )?))
         }
-        Family::MobileVit => Network::Vision(Box::new(mobilevit::MobileVit::load(&weights, config)?)),
-        Family::SegFormer => Network::Vision(Box::new(segformer::SegFormer::load(&weights, config)?)),
+        Family::MobileVit => {
+            Network::Vision(Box::new(mobilevit::MobileVit::load(&weights, config)?))
+        }
+        Family::SegFormer => {
+            Network::Vision(Box::new(segformer::SegFormer::load(&weights, config)?))
+        }
     };
     let mut info = info_of(&checkpoint);
     info.parameters = weights.parameters();
@@ -298,7 +304,9 @@ fn info_of(checkpoint: &Checkpoint) -> ModelInfo {
 /// implementation.
 fn capabilities(checkpoint: &Checkpoint) -> &'static [Capability] {
     let class = checkpoint.config.get("architectures");
-    let class = class.and_then(|list| list.get(0)?.as_str()).unwrap_or_default();
+    let class = class
+        .and_then(|list| list.get(0)?.as_str())
+        .unwrap_or_default();
     match checkpoint.family {
         Family::MobileSam | Family::Sam => PROMPTABLE,
         _ if class.contains("ForImageClassification") => answers(OutputKind::Classes),

@@ -14,14 +14,15 @@
 //! a time.
 
 use super::capture::{Bias, Grid, Grouping, QueryKey, Tokens, Windows};
-use super::kernels::{Packed, PackedView, Scratch, gemm, softmax_relative, softmax_rows};
+use super::kernels::{
+    Activation, Packed, PackedView, Scratch, gemm, linear, linear_add, softmax_relative,
+    softmax_rows,
+};
 use super::values::{Values, map_size};
 use super::{LayerNorm, Linear};
 use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
-/// Tokens per task of the projections.
-const ROWS: usize = 48;
 /// Queries per task: more would push the scores of 4096 keys out of the cache.
 const QUERIES: usize = 24;
 
@@ -140,40 +141,27 @@ impl RelativeAttention {
     pub fn forward(&self, x: &Tensor, layer: Option<&str>) -> Result<(Tensor, Option<QueryKey>)> {
         let (rows, columns) = map_size(x, self.norm.channels())?;
         let grid = Grid { rows, columns };
-        let grouping = Groups::new(grid, self.window);
+        let groups = Groups::new(grid, self.window);
         if let Some(positions) = &self.positions
-            && positions.grid != grouping.extent
+            && positions.grid != groups.extent
         {
-            let (found, wanted) = (grouping.extent, positions.grid);
+            let (found, wanted) = (groups.extent, positions.grid);
             bail!("a map of {found:?} tokens for positions of {wanted:?}");
         }
-        let values = Values::of(x)?;
-        let qkv = self.queries_keys_values(&values);
+        let mut out = Values::of(x)?.to_vec();
+        let mut qkv = vec![0.0; grid.len() * self.qkv.outputs()];
+        let normed = self.norm.of(&out);
+        linear(&normed, self.qkv.packed(), &mut qkv, Activation::None);
+        drop(normed);
         let job = Job {
             layer: self,
             qkv: &qkv,
-            groups: grouping,
+            groups,
         };
         let record = layer.map(|layer| job.record(layer)).transpose()?;
-        let out = job.project(&values, &job.mix());
+        let mixed = job.gathered(&job.mix());
+        linear_add(&mixed, self.project.packed(), &mut out);
         Ok((Tensor::from_vec(out, x.dims(), x.device())?, record))
-    }
-
-    /// (tokens, 3 · heads · head_dim).
-    fn queries_keys_values(&self, x: &[f32]) -> Vec<f32> {
-        let (channels, pitch) = (self.norm.channels(), self.qkv.outputs());
-        let mut qkv = vec![0.0; x.len() / channels * pitch];
-        qkv.par_chunks_mut(ROWS * pitch)
-            .zip(x.par_chunks(ROWS * channels))
-            .for_each_init(Vec::new, |normed, (qkv, x)| {
-                normed.clear();
-                normed.extend_from_slice(x);
-                self.norm.apply(normed);
-                let rows = x.len() / channels;
-                let weights = self.qkv.packed().view();
-                gemm(normed, channels, rows, weights, qkv, pitch, false);
-            });
-        qkv
     }
 }
 
@@ -389,26 +377,18 @@ impl Job<'_> {
         }
     }
 
-    /// `x` plus the projected values, token by token.
-    fn project(&self, x: &[f32], mixed: &[Vec<f32>]) -> Vec<f32> {
+    /// The mixed values in the order of the map: (tokens, [heads, head_dim]).
+    fn gathered(&self, mixed: &[Vec<f32>]) -> Vec<f32> {
         let (heads, dim) = (self.layer.heads, self.layer.head_dim());
-        let (inner, channels) = (heads * dim, self.layer.norm.channels());
-        let weights = self.layer.project.packed().view();
-        let mut out = x.to_vec();
-        out.par_chunks_mut(ROWS * channels)
-            .enumerate()
-            .for_each_init(Vec::new, |rows: &mut Vec<f32>, (i, out)| {
-                rows.clear();
-                let first = i * ROWS;
-                for token in first..first + out.len() / channels {
-                    let (group, place) = self.groups.locate(token);
-                    for head in &mixed[group * heads..][..heads] {
-                        rows.extend_from_slice(&head[place * dim..][..dim]);
-                    }
-                }
-                let count = out.len() / channels;
-                gemm(rows, inner, count, weights, out, channels, true);
-            });
+        let mut out = vec![0.0; self.groups.grid.len() * heads * dim];
+        let tokens = out.par_chunks_mut(heads * dim).with_min_len(64);
+        tokens.enumerate().for_each(|(token, out)| {
+            let (group, place) = self.groups.locate(token);
+            let heads = &mixed[group * heads..][..heads];
+            for (out, head) in out.chunks_exact_mut(dim).zip(heads) {
+                out.copy_from_slice(&head[place * dim..][..dim]);
+            }
+        });
         out
     }
 

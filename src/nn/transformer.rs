@@ -58,7 +58,9 @@ impl TransformerBlock {
             layer: &self.name,
             layout,
         };
-        let (x, mut record) = self.attention.forward(x, capture.is_on().then_some(label))?;
+        let (x, mut record) = self
+            .attention
+            .forward(x, capture.is_on().then_some(label))?;
         let x = self.feed_forward.forward(&x)?;
         if let Some(record) = &mut record {
             record.token_norms = Some(lengths(&x)?.into());

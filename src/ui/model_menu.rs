@@ -22,7 +22,11 @@ pub fn ask(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     let (icon, name, command) = if busy {
         (icons::CLOSE, "Stop", Command::StopModel)
     } else {
-        (icons::SPARKLE, question(app.model.as_ref()), Command::Predict)
+        (
+            icons::SPARKLE,
+            question(app.model.as_ref()),
+            Command::Predict,
+        )
     };
     let blocked = command.blocked(app);
     let response = ui
@@ -48,7 +52,8 @@ fn question(model: Option<&ModelInfo>) -> &'static str {
 /// The chosen model, as a menu of others.
 pub fn chooser(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     let (text, tip) = face(ui, app);
-    let face = Button::new(text).right_text(RichText::new(icons::CARET_DOWN).font(theme::icon_font(size::SWATCH)));
+    let face = Button::new(text)
+        .right_text(RichText::new(icons::CARET_DOWN).font(theme::icon_font(size::SWATCH)));
     let (response, _) = MenuButton::from_button(face).ui(ui, |ui| {
         ui.set_min_width(size::PANEL);
         for info in registry::embedded() {
@@ -57,7 +62,14 @@ pub fn chooser(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
         }
         for folder in app.recent_models() {
             let title = title_of(folder);
-            entry(ui, app, folder.as_os_str(), &title, &folder.display().to_string(), out);
+            entry(
+                ui,
+                app,
+                folder.as_os_str(),
+                &title,
+                &folder.display().to_string(),
+                out,
+            );
         }
         ui.separator();
         if ui.button("Open model folder…").clicked() {
@@ -84,7 +96,10 @@ fn asks_by_picture(info: &ModelInfo) -> bool {
 fn face(ui: &Ui, app: &App) -> (RichText, String) {
     if let Some(name) = app.loading_model() {
         let title = shortened(&title_of(Path::new(name)));
-        return (dim(ui, format!("Loading {title}")), "The model is being loaded".to_owned());
+        return (
+            dim(ui, format!("Loading {title}")),
+            "The model is being loaded".to_owned(),
+        );
     }
     match &app.model {
         Some(info) => (

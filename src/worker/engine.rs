@@ -104,9 +104,7 @@ impl Service for EngineService {
         let start = Instant::now();
         let engine = &mut self.0;
         Ok(match &job.kind {
-            JobKind::LoadModel { name } => {
-                EventKind::ModelLoaded(engine.load_model(name, steps)?)
-            }
+            JobKind::LoadModel { name } => EventKind::ModelLoaded(engine.load_model(name, steps)?),
             JobKind::Encode { photo } => {
                 let cached = engine.encode(photo, steps)?;
                 EventKind::Encoded {

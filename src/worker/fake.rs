@@ -13,8 +13,8 @@ use super::steps::{JobError, Steps};
 use crate::document::dab;
 use crate::label::{Mask, Rect, voc_color};
 use crate::models::{
-    Capability, ClassLabel, EverythingOptions, Family, Labels, LowResMask, ModelInfo, Prompt, predict,
-    registry,
+    Capability, ClassLabel, EverythingOptions, Family, Labels, LowResMask, ModelInfo, Prompt,
+    predict, registry,
 };
 use crate::photo::Photo;
 use crate::task::Task;
@@ -240,7 +240,14 @@ impl Engine for FakeEngine {
         })?;
         let found = if info.can(Capability::Classes) {
             let likely = [("tabby", 0.8), ("egyptian cat", 0.15)];
-            Found::Photo(likely.map(|(name, probability)| Likely { name: name.to_owned(), probability }).into())
+            Found::Photo(
+                likely
+                    .map(|(name, probability)| Likely {
+                        name: name.to_owned(),
+                        probability,
+                    })
+                    .into(),
+            )
         } else {
             Found::Pixels(fake_areas(photo))
         };
@@ -289,7 +296,9 @@ fn known(name: &OsStr) -> Result<ModelInfo, JobError> {
         parameters: 1000,
         licence: "CC0-1.0".into(),
         capabilities: what.into(),
-        labels: Arc::new(Labels { classes: labels.clone() }),
+        labels: Arc::new(Labels {
+            classes: labels.clone(),
+        }),
         embedded: false,
     };
     let all = [
@@ -305,17 +314,24 @@ fn known(name: &OsStr) -> Result<ModelInfo, JobError> {
 /// right third a cup.
 fn fake_areas(photo: &Photo) -> Vec<ClassArea> {
     let (w, h) = (photo.width(), photo.height());
-    let cats = [Rect::new(0, 0, w / 3, h / 3), Rect::new(0, h - h / 3, w / 3, h)];
+    let cats = [
+        Rect::new(0, 0, w / 3, h / 3),
+        Rect::new(0, h - h / 3, w / 3, h),
+    ];
     let cats = Mask::from_rect(cats[0]).union(&Mask::from_rect(cats[1]));
     let cup = Mask::from_rect(Rect::new(w - w / 3, 0, w, h));
     let rest = Mask::from_rect(Rect::of_size(w, h)).subtract(&cats.union(&cup));
-    [("background", rest, 0.9), ("cat", cats, 0.8), ("cup", cup, 0.7)]
-        .map(|(name, mask, score)| ClassArea {
-            name: name.to_owned(),
-            regions: mask.components(),
-            score,
-        })
-        .into()
+    [
+        ("background", rest, 0.9),
+        ("cat", cats, 0.8),
+        ("cup", cup, 0.7),
+    ]
+    .map(|(name, mask, score)| ClassArea {
+        name: name.to_owned(),
+        regions: mask.components(),
+        score,
+    })
+    .into()
 }
 
 /// The mask of a prompt with discs of `part` of the photo's shorter side.

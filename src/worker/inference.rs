@@ -255,13 +255,10 @@ fn classes(
     task: crate::task::Task<'_>,
 ) -> Result<Found, JobError> {
     let classification = predict::classify(model, picture, options, task)?;
-    let likely = classification
-        .top(LIKELIEST)
-        .into_iter()
-        .map(|id| Likely {
-            name: model.info.labels.name(id),
-            probability: classification.probabilities[id],
-        });
+    let likely = classification.top(LIKELIEST).into_iter().map(|id| Likely {
+        name: model.info.labels.name(id),
+        probability: classification.probabilities[id],
+    });
     Ok(Found::Photo(likely.collect()))
 }
 

@@ -23,9 +23,9 @@
 mod cache;
 mod engine;
 pub mod fake;
+mod inference;
 mod io;
 mod lanes;
-mod inference;
 mod mailbox;
 mod message;
 mod outbox;

@@ -103,9 +103,7 @@ fn everything(photo: &Arc<Photo>) -> JobKind {
 }
 
 fn load(name: &str) -> JobKind {
-    JobKind::LoadModel {
-        name: name.into(),
-    }
+    JobKind::LoadModel { name: name.into() }
 }
 
 fn open(path: impl Into<PathBuf>) -> JobKind {

@@ -12,7 +12,11 @@ fn numbers(family: &str, options: &[&str]) -> Tensor {
     let bench = Bench::new();
     let (file, folder) = (bench.path("row.npy"), fixture(family));
     let mut command = patchlens(["attention"]);
-    command.arg(folder.join("image.png")).arg("--model").arg(&folder).args(options);
+    command
+        .arg(folder.join("image.png"))
+        .arg("--model")
+        .arg(&folder)
+        .args(options);
     succeeded(command.arg("--npy").arg(&file));
     npy(&file)
 }
@@ -20,12 +24,17 @@ fn numbers(family: &str, options: &[&str]) -> Tensor {
 /// Attention layer `layer` as the reference has it, (groups…, heads, queries, keys).
 fn matrix(family: &str, layer: usize) -> Tensor {
     let file = fixture(family).join("expected.safetensors");
-    tensors(&file).remove(&format!("attentions.{layer}")).unwrap()
+    tensors(&file)
+        .remove(&format!("attentions.{layer}"))
+        .unwrap()
 }
 
 /// Column `index` of a matrix.
 fn column(matrix: &Tensor, index: usize) -> Tensor {
-    let values = matrix.values.chunks_exact(matrix.shape[1]).map(|row| row[index]);
+    let values = matrix
+        .values
+        .chunks_exact(matrix.shape[1])
+        .map(|row| row[index]);
     Tensor {
         shape: vec![matrix.shape[0]],
         values: values.collect(),
@@ -57,7 +66,11 @@ fn rows_and_columns_of_one_sequence_are_the_references() {
     let (family, grid) = ("dino", (6, 6));
     let heads = matrix(family, 1).at(0);
     let class = numbers(family, &["--layer", "1", "--attention-head", "4"]);
-    class.check(&on_grid(&heads.at(4).at(0), 6, 6), false, "the class token's row");
+    class.check(
+        &on_grid(&heads.at(4).at(0), 6, 6),
+        false,
+        "the class token's row",
+    );
 
     let place = middle(size(family), grid, (2, 5));
     let asked = ["--layer", "1", "--attention-head", "4", "--query", &place];
@@ -65,7 +78,11 @@ fn rows_and_columns_of_one_sequence_are_the_references() {
     let row = on_grid(&heads.at(4).at(token), 6, 6);
     numbers(family, &asked).check(&row, false, "a token's row");
     let reverse = numbers(family, &[&asked[..], &["--reverse"]].concat());
-    reverse.check(&on_grid(&column(&heads.at(4), token), 6, 6), false, "a token's column");
+    reverse.check(
+        &on_grid(&column(&heads.at(4), token), 6, 6),
+        false,
+        "a token's column",
+    );
 
     let mut mean = vec![0.0; 36];
     let mut most = vec![0f32; 36];
@@ -77,7 +94,10 @@ fn rows_and_columns_of_one_sequence_are_the_references() {
         }
     }
     for (name, values) in [("mean", mean), ("max", most)] {
-        let fused = numbers(family, &["--layer", "1", "--attention-head", name, "--query", &place]);
+        let fused = numbers(
+            family,
+            &["--layer", "1", "--attention-head", name, "--query", &place],
+        );
         let shape = vec![6, 6];
         fused.check(&Tensor { shape, values }, false, name);
     }
@@ -120,7 +140,10 @@ fn rollout_follows_the_matrices() {
 #[test]
 fn registers_are_no_part_of_the_grid() {
     let wanted = matrix("dinov2_with_registers", 2).at(0).at(1).at(0);
-    let got = numbers("dinov2_with_registers", &["--attention-head", "1", "--query", "cls"]);
+    let got = numbers(
+        "dinov2_with_registers",
+        &["--attention-head", "1", "--query", "cls"],
+    );
     assert_eq!(wanted.shape, [1 + 4 + got.shape[0] * got.shape[1]]);
     let grid = on_grid(&wanted, got.shape[0], got.shape[1]);
     got.check(&grid, false, "the class token's row");
@@ -133,14 +156,23 @@ fn windows_look_no_further_than_themselves() {
     let (grid, heads) = ((8, 8), 3);
     // The photo covers the upper part of the square frame.
     let frame = (size(family).0, size(family).0 * 83.0 / 83.0);
-    let frame = (frame.0, frame.0 * size(family).1 / (size(family).0 * 97.0 / 128.0));
+    let frame = (
+        frame.0,
+        frame.0 * size(family).1 / (size(family).0 * 97.0 / 128.0),
+    );
     let place = middle(frame, grid, (4, 3));
-    let got = numbers(family, &["--layer", "0", "--attention-head", "2", "--query", &place]);
+    let got = numbers(
+        family,
+        &["--layer", "0", "--attention-head", "2", "--query", &place],
+    );
     let window = (4 / side) * 3 + 3 / side;
     let row = record.at(window * heads + 2).at(4 % side * side + 3 % side);
     let mut values = vec![0.0; 64];
     for (place, weight) in row.values.iter().enumerate() {
-        let (y, x) = (4 / side * side + place / side, 3 / side * side + place % side);
+        let (y, x) = (
+            4 / side * side + place / side,
+            3 / side * side + place % side,
+        );
         if y < 8 && x < 8 {
             values[y * 8 + x] = *weight;
         }
@@ -153,9 +185,16 @@ fn windows_look_no_further_than_themselves() {
 fn reduced_keys_have_a_grid_of_their_own() {
     let family = "segformer";
     let wanted = matrix(family, 0).at(0).at(0);
-    let got = numbers(family, &["--layer", "0", "--attention-head", "0", "--query", "0,0"]);
+    let got = numbers(
+        family,
+        &["--layer", "0", "--attention-head", "0", "--query", "0,0"],
+    );
     assert_eq!(wanted.shape[1], got.shape[0] * got.shape[1]);
-    got.check(&on_grid(&wanted.at(0), got.shape[0], got.shape[1]), false, "the first row");
+    got.check(
+        &on_grid(&wanted.at(0), got.shape[0], got.shape[1]),
+        false,
+        "the first row",
+    );
 }
 
 #[test]
@@ -163,7 +202,11 @@ fn pictures_have_the_photos_size_and_the_chosen_look() {
     let (bench, folder) = (Bench::new(), fixture("dino"));
     let draw = |name: &str, options: &[&str]| {
         let mut command = patchlens(["attention", "--json"]);
-        command.arg(folder.join("image.png")).arg("-m").arg(&folder).args(options);
+        command
+            .arg(folder.join("image.png"))
+            .arg("-m")
+            .arg(&folder)
+            .args(options);
         let report = succeeded(command.arg("-o").arg(bench.path(name)));
         let report: Value = serde_json::from_str(&report).unwrap();
         (image::open(bench.path(name)).unwrap().to_rgb8(), report)
@@ -171,13 +214,22 @@ fn pictures_have_the_photos_size_and_the_chosen_look() {
     let photo = image::open(folder.join("image.png")).unwrap().to_rgb8();
     let (over, report) = draw("over.png", &[]);
     assert_eq!(over.dimensions(), photo.dimensions());
-    assert_eq!((&report["layer"], &report["layers"]), (&json!(2), &json!(3)));
+    assert_eq!(
+        (&report["layer"], &report["layers"]),
+        (&json!(2), &json!(3))
+    );
     assert_eq!(report["grid"], json!([6, 6]));
-    assert_eq!(report["view"], json!([0.0, 0.0, photo.width() as f64, photo.height() as f64]));
+    assert_eq!(
+        report["view"],
+        json!([0.0, 0.0, photo.width() as f64, photo.height() as f64])
+    );
     let (through, _) = draw("through.png", &["--opacity", "0"]);
     assert_eq!(through, photo);
     let (grey, _) = draw("grey.png", &["--alone", "--color", "grey", "--nearest"]);
-    assert!(grey.pixels().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]));
+    assert!(
+        grey.pixels()
+            .all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2])
+    );
     assert!(grey.pixels().any(|p| p[0] == 255) && grey.pixels().any(|p| p[0] == 0));
     assert_eq!(grey.get_pixel(0, 0), grey.get_pixel(3, 3), "one token");
     let (sheet, _) = draw("sheet.png", &["--grid"]);
@@ -189,9 +241,17 @@ fn the_built_in_model_shows_its_windows() {
     let bench = Bench::new();
     let (heat, row) = (bench.path("heat.png"), bench.path("row.npy"));
     let mut command = patchlens(["attention", "--query", "200,120", "--layer", "3"]);
-    command.arg(sample("chelsea.png")).arg("-o").arg(&heat).arg("--npy").arg(&row);
+    command
+        .arg(sample("chelsea.png"))
+        .arg("-o")
+        .arg(&heat)
+        .arg("--npy")
+        .arg(&row);
     let told = succeeded(&mut command);
-    assert!(told.contains("image_encoder.layers.2.blocks.1.attn"), "{told}");
+    assert!(
+        told.contains("image_encoder.layers.2.blocks.1.attn"),
+        "{told}"
+    );
     let row = npy(&row);
     assert_eq!(row.shape, [64, 64]);
     let seen = row.values.iter().filter(|value| **value > 0.0).count();
@@ -224,7 +284,15 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
         &["-o", "x.png", "--rollout", "--fusion", "median"],
         &["-o", "x.png", "--rollout", "--discard", "1"],
         &["-o", "x.png", "--rollout", "--grid"],
-        &["-o", "x.png", "--rollout", "--layer", "1", "--start-layer", "2"],
+        &[
+            "-o",
+            "x.png",
+            "--rollout",
+            "--layer",
+            "1",
+            "--start-layer",
+            "2",
+        ],
         &["-o", "x.png", "--grid", "--attention-head", "1"],
         &["-o", "x.png", "--grid", "--alone"],
         &["-o", "x.png", "--color", "jet"],
@@ -232,17 +300,35 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
         &["--npy", "x.npy", "--nearest"],
         &["-o", "x.png", "--head", "1"],
     ] {
-        assert!(refused(args, 2).contains("see `patchlens attention --help`"), "{args:?}");
+        assert!(
+            refused(args, 2).contains("see `patchlens attention --help`"),
+            "{args:?}"
+        );
     }
     for (args, expected) in [
-        (&["--model", &*dino, "--layer", "3"][..], "has 3 attention layers"),
-        (&["--model", &*dino, "--attention-head", "6"], "6 attention heads"),
+        (
+            &["--model", &*dino, "--layer", "3"][..],
+            "has 3 attention layers",
+        ),
+        (
+            &["--model", &*dino, "--attention-head", "6"],
+            "6 attention heads",
+        ),
         (&["--model", &*dino, "--query", "90,3"], "outside the photo"),
-        (&["--model", &*dino, "--rollout", "--start-layer", "7"], "start layer"),
+        (
+            &["--model", &*dino, "--rollout", "--start-layer", "7"],
+            "start layer",
+        ),
         (&["--model", &*sam], "no class token"),
         (&["--model", &*sam, "--query", "cls"], "no class token"),
-        (&["--model", &*sam, "--query", "1,1", "--size", "64"], "leave out"),
-        (&["--model", &*sam, "--query", "1,1", "--rollout"], "rollout needs"),
+        (
+            &["--model", &*sam, "--query", "1,1", "--size", "64"],
+            "leave out",
+        ),
+        (
+            &["--model", &*sam, "--query", "1,1", "--rollout"],
+            "rollout needs",
+        ),
         (&["--model", &*dense], "no class token"),
         (&["--model", &*deit, "--size", "2"], "small"),
         (&["--model", "nothing"], "no model"),

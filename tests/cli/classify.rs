@@ -12,15 +12,25 @@ fn classes_are_the_references() {
         let folder = fixture(family);
         let scores = bench.path("scores.npy");
         let mut command = patchlens(["classify", "--json", "--top", "3", "--npy"]);
-        command.arg(&scores).arg(folder.join("image.png")).arg("-m").arg(&folder);
+        command
+            .arg(&scores)
+            .arg(folder.join("image.png"))
+            .arg("-m")
+            .arg(&folder);
         let report: Value = serde_json::from_str(&succeeded(&mut command)).unwrap();
         let wanted = &tensors(&folder.join("expected.safetensors"))["logits"];
         npy(&scores).check(wanted, false, family);
         let mut order: Vec<usize> = (0..count).collect();
         order.sort_by(|a, b| wanted.values[*b].total_cmp(&wanted.values[*a]));
         let classes = report["classes"].as_array().unwrap();
-        let ids: Vec<u64> = classes.iter().map(|class| class["id"].as_u64().unwrap()).collect();
-        assert_eq!(ids, order[..3].iter().map(|id| *id as u64).collect::<Vec<_>>());
+        let ids: Vec<u64> = classes
+            .iter()
+            .map(|class| class["id"].as_u64().unwrap())
+            .collect();
+        assert_eq!(
+            ids,
+            order[..3].iter().map(|id| *id as u64).collect::<Vec<_>>()
+        );
         let total: f32 = wanted.values.iter().map(|v| v.exp()).sum();
         let probability = wanted.values[order[0]].exp() / total;
         let told = classes[0]["probability"].as_f64().unwrap() as f32;
@@ -36,14 +46,27 @@ fn names_are_listed_for_people_and_failures_named() {
     let mut command = patchlens(["classify", "--top", "2"]);
     let listed = succeeded(command.arg(&image).arg("--model").arg(&vit));
     let lines: Vec<&str> = listed.lines().collect();
-    assert!(lines.len() == 2 && lines[0].contains(" dog") && lines[0].contains('%'), "{listed}");
+    assert!(
+        lines.len() == 2 && lines[0].contains(" dog") && lines[0].contains('%'),
+        "{listed}"
+    );
     let mut command = patchlens(["classify"]);
-    command.arg(bench.path("missing.png")).arg(&image).arg("--model").arg(&vit);
+    command
+        .arg(bench.path("missing.png"))
+        .arg(&image)
+        .arg("--model")
+        .arg(&vit);
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let (out, told) = (text(&output.stdout), text(&output.stderr));
-    assert!(out.starts_with(&image.display().to_string()) && out.contains(" dog"), "{out}");
-    assert!(told.contains("missing.png") && told.lines().count() == 1, "{told}");
+    assert!(
+        out.starts_with(&image.display().to_string()) && out.contains(" dog"),
+        "{out}"
+    );
+    assert!(
+        told.contains("missing.png") && told.lines().count() == 1,
+        "{told}"
+    );
 }
 
 #[test]
@@ -69,13 +92,28 @@ fn what_makes_no_sense_is_refused() {
         &["photo.png", "photo.png", "--model", vit, "--npy", "x.npy"],
         &["photo.png", "--model", vit, "-o", "x"],
     ] {
-        assert!(refused(args, 2).contains("see `patchlens classify --help`"), "{args:?}");
+        assert!(
+            refused(args, 2).contains("see `patchlens classify --help`"),
+            "{args:?}"
+        );
     }
     for (args, expected) in [
-        (&["photo.png", "--model", segformer][..], "cannot classify photos"),
-        (&["photo.png", "--model", "mobile-sam"], "cannot classify photos"),
-        (&["photo.png", "--model", vit, "--npy", "no/x.npy"], "no folder"),
-        (&["photo.png", "--model", vit, "--npy", "photo.png"], "photo itself"),
+        (
+            &["photo.png", "--model", segformer][..],
+            "cannot classify photos",
+        ),
+        (
+            &["photo.png", "--model", "mobile-sam"],
+            "cannot classify photos",
+        ),
+        (
+            &["photo.png", "--model", vit, "--npy", "no/x.npy"],
+            "no folder",
+        ),
+        (
+            &["photo.png", "--model", vit, "--npy", "photo.png"],
+            "photo itself",
+        ),
         (&["photo.png", "--model", "nothing"], "no model"),
     ] {
         let told = refused(args, 1);

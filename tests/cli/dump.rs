@@ -13,7 +13,10 @@ fn dumped(family: &str, further: &[String]) -> BTreeMap<String, Tensor> {
     let file = bench.path("out.safetensors");
     let folder = fixture(family);
     let mut command = patchlens(["dump"]);
-    command.arg(folder.join("image.png")).arg("--model").arg(&folder);
+    command
+        .arg(folder.join("image.png"))
+        .arg("--model")
+        .arg(&folder);
     succeeded(command.args(further).arg("-o").arg(&file));
     assert_eq!(bench.names(), ["out.safetensors"]);
     tensors(&file)
@@ -25,7 +28,9 @@ fn expected(family: &str) -> BTreeMap<String, Tensor> {
 
 /// Hold `name` of what was computed against `wanted`.
 fn hold(got: &BTreeMap<String, Tensor>, name: &str, wanted: &Tensor, what: &str) {
-    let got = got.get(name).unwrap_or_else(|| panic!("{what}: there is no {name}"));
+    let got = got
+        .get(name)
+        .unwrap_or_else(|| panic!("{what}: there is no {name}"));
     let labels = name.starts_with("labels") || name.starts_with("mask");
     got.check(wanted, labels, &format!("{name} of {what}"));
 }
@@ -44,7 +49,10 @@ fn whole_photos_give_what_the_reference_gives() {
     ] {
         let (got, mut wanted) = (dumped(family, &[]), expected(family));
         wanted.retain(|name, _| !name.starts_with("hidden_states"));
-        assert!(wanted.contains_key(result) && wanted.contains_key("attentions.0"), "{family}");
+        assert!(
+            wanted.contains_key(result) && wanted.contains_key("attentions.0"),
+            "{family}"
+        );
         for (name, tensor) in &wanted {
             hold(&got, name, tensor, family);
         }
@@ -96,7 +104,10 @@ fn prompts_give_what_the_reference_gives() {
 #[test]
 fn the_built_in_model_has_all_its_masks() {
     let bench = Bench::new();
-    let (photo, file) = (bench.photo("photo.png", 40, 30), bench.path("out.safetensors"));
+    let (photo, file) = (
+        bench.photo("photo.png", 40, 30),
+        bench.path("out.safetensors"),
+    );
     let mut command = patchlens(["dump", "--point", "20,15"]);
     succeeded(command.arg(&photo).arg("-o").arg(&file));
     let got = tensors(&file);
@@ -105,7 +116,10 @@ fn the_built_in_model_has_all_its_masks() {
     assert_eq!(shape("image_embeddings"), [1, 256, 64, 64]);
     assert_eq!(shape("pred_masks"), [1, 1, 3, 256, 256]);
     assert_eq!(shape("iou_scores"), [1, 1, 3]);
-    assert_eq!((shape("mask"), shape("masks")), (vec![30, 40], vec![3, 30, 40]));
+    assert_eq!(
+        (shape("mask"), shape("masks")),
+        (vec![30, 40], vec![3, 30, 40])
+    );
     let best = (0..3).max_by(|a, b| {
         let scores = &got["iou_scores"].values;
         scores[*a].total_cmp(&scores[*b])
@@ -113,12 +127,25 @@ fn the_built_in_model_has_all_its_masks() {
     assert_eq!(got["mask"], got["masks"].at(best.unwrap()));
     // Windows of 7 × 7 tokens on 128 × 128: 19 × 19 windows of 4 attention heads.
     assert_eq!(shape("attentions.0"), [19 * 19 * 4, 49, 49]);
-    assert_eq!(got.keys().filter(|name| name.starts_with("attentions")).count(), 10);
+    assert_eq!(
+        got.keys()
+            .filter(|name| name.starts_with("attentions"))
+            .count(),
+        10
+    );
 }
 
 #[test]
 fn another_input_size_is_computed_too() {
-    let got = dumped("dino", &["--size".into(), "40x24".into(), "--fit".into(), "squash".into()]);
+    let got = dumped(
+        "dino",
+        &[
+            "--size".into(),
+            "40x24".into(),
+            "--fit".into(),
+            "squash".into(),
+        ],
+    );
     assert_eq!(got["pixel_values"].shape, [1, 3, 24, 40]);
     let patches = (24 / 8) * (40 / 8);
     assert_eq!(got["last_hidden_state"].shape[1], 1 + patches);
@@ -130,7 +157,10 @@ fn the_file_says_what_it_is_of() {
     let file = bench.path("out.safetensors");
     let folder = fixture("vit");
     let mut command = patchlens(["dump", "--fit", "pad"]);
-    command.arg(folder.join("image.png")).arg("--model").arg(&folder);
+    command
+        .arg(folder.join("image.png"))
+        .arg("--model")
+        .arg(&folder);
     succeeded(command.arg("-o").arg(&file));
     let bytes = std::fs::read(&file).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
@@ -161,18 +191,33 @@ fn what_cannot_be_dumped_is_refused_and_leaves_nothing() {
         &["photo.png", "-o", "x", "--point", "1"],
         &["photo.png", "-o", "x", "--layer", "1"],
     ] {
-        assert!(refused(args, 2).contains("see `patchlens dump --help`"), "{args:?}");
+        assert!(
+            refused(args, 2).contains("see `patchlens dump --help`"),
+            "{args:?}"
+        );
     }
     for (args, expected) in [
-        (&["photo.png", "-o", "x", "--model", vit, "--point", "1,1"][..], "cannot take points"),
-        (&["photo.png", "-o", "x", "--model", vit, "--point", "40,1"], "outside the photo"),
-        (&["photo.png", "-o", "photo.png", "--model", vit], "photo itself"),
+        (
+            &["photo.png", "-o", "x", "--model", vit, "--point", "1,1"][..],
+            "cannot take points",
+        ),
+        (
+            &["photo.png", "-o", "x", "--model", vit, "--point", "40,1"],
+            "outside the photo",
+        ),
+        (
+            &["photo.png", "-o", "photo.png", "--model", vit],
+            "photo itself",
+        ),
         (&["photo.png", "-o", "no/x", "--model", vit], "no folder"),
         (&["photo.png", "-o", "x", "--model", "nothing"], "no model"),
         (&["photo.png", "-o", "x", "--model", "."], "config.json"),
         (&["photo.png", "-o", "x", "--fit", "pad"], "leave out"),
         (&["missing.png", "-o", "x", "--model", vit], "missing.png"),
-        (&["photo.png", "-o", "x", "--model", vit, "--size", "3"], "small"),
+        (
+            &["photo.png", "-o", "x", "--model", vit, "--size", "3"],
+            "small",
+        ),
     ] {
         let told = refused(args, 1);
         assert!(told.contains(expected), "{args:?}: {told}");

@@ -13,29 +13,48 @@ fn built_in_models_are_listed() {
         succeeded(command.env("HOME", home.folder.path()).args(args))
     };
     let told = list(&[]);
-    assert!(told.starts_with("mobile-sam ") && told.lines().count() == 1, "{told}");
+    assert!(
+        told.starts_with("mobile-sam ") && told.lines().count() == 1,
+        "{told}"
+    );
     let list: Value = serde_json::from_str(&list(&["--json"])).unwrap();
     let model = &list["models"][0];
     assert_eq!(model["name"], json!("mobile-sam"));
     assert_eq!(model["licence"], json!("Apache-2.0"));
-    assert_eq!(model["capabilities"], json!(["prompts", "everything", "attention"]));
-    assert_eq!((&model["classes"], &model["embedded"]), (&json!(0), &json!(true)));
+    assert_eq!(
+        model["capabilities"],
+        json!(["prompts", "everything", "attention"])
+    );
+    assert_eq!(
+        (&model["classes"], &model["embedded"]),
+        (&json!(0), &json!(true))
+    );
 }
 
 #[test]
 fn named_folders_are_described_or_the_reason_given() {
     let bench = Bench::new();
-    let folders = [fixture("segformer"), fixture("vit"), bench.folder.path().to_owned()];
+    let folders = [
+        fixture("segformer"),
+        fixture("vit"),
+        bench.folder.path().to_owned(),
+    ];
     let mut command = patchlens(["models", "--json"]);
     let output = command.args(&folders).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "one of them is no model");
     let told = text(&output.stderr);
-    assert!(told.contains("config.json") && told.lines().count() == 1, "{told}");
+    assert!(
+        told.contains("config.json") && told.lines().count() == 1,
+        "{told}"
+    );
     let list: Value = serde_json::from_slice(&output.stdout).unwrap();
     let models = list["models"].as_array().unwrap();
     assert_eq!(models.len(), 3);
     assert_eq!(models[0]["capabilities"], json!(["predict", "attention"]));
-    assert_eq!((&models[0]["family"], &models[0]["classes"]), (&json!("segformer"), &json!(6)));
+    assert_eq!(
+        (&models[0]["family"], &models[0]["classes"]),
+        (&json!("segformer"), &json!(6))
+    );
     assert_eq!(models[1]["capabilities"], json!(["classify", "attention"]));
     assert!(models[1]["parameters"].as_u64().unwrap() > 1000);
     assert!(models[2]["error"].as_str().unwrap().contains("config.json"));
@@ -54,6 +73,9 @@ fn folders_that_the_window_has_used_are_listed() {
     let told = succeeded(command.env("XDG_CONFIG_HOME", bench.folder.path()));
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.len(), 3, "{told}");
-    assert!(lines[0].starts_with("mobile-sam ") && lines[1].contains("dino: attention"), "{told}");
+    assert!(
+        lines[0].starts_with("mobile-sam ") && lines[1].contains("dino: attention"),
+        "{told}"
+    );
     assert!(lines[2].contains("gone cannot be used: "), "{told}");
 }

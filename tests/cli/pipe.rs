@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Bench, PROGRAM, fixture, patchlens, sample, text};
+use super::{Bench, PROGRAM, fixture, patchlens, sample, succeeded, text};
 
 /// The answers to these lines, one each.
 fn talk(lines: &[u8]) -> Vec<Value> {
@@ -88,16 +88,27 @@ fn pipe_predicts_and_shows_attention() {
         json!({"op": "attention", "model": dino, "layer": 9}),
         json!({"op": "attention", "query": [5, 5]}),
     ];
-    let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
+    let lines: String = requests
+        .iter()
+        .map(|request| format!("{request}\n"))
+        .collect();
     let mut command = patchlens([OsStr::new("pipe"), OsStr::new("--model"), dense.as_os_str()]);
     let output = command.write_stdin(lines).output().unwrap();
-    assert_eq!((output.status.code(), &*text(&output.stderr)), (Some(0), ""));
+    assert_eq!(
+        (output.status.code(), &*text(&output.stderr)),
+        (Some(0), "")
+    );
     let answers: Vec<Value> = text(&output.stdout)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let ok: Vec<bool> = answers.iter().map(|answer| answer["ok"] == json!(true)).collect();
-    let expected = [false, true, true, true, true, false, false, true, false, true];
+    let ok: Vec<bool> = answers
+        .iter()
+        .map(|answer| answer["ok"] == json!(true))
+        .collect();
+    let expected = [
+        false, true, true, true, true, false, false, true, false, true,
+    ];
     assert_eq!(ok, expected, "{answers:#?}");
     let error = |at: usize| answers[at]["error"].as_str().unwrap();
     assert!(error(0).contains("open") && error(5).contains("cannot give each pixel"));
@@ -106,7 +117,10 @@ fn pipe_predicts_and_shows_attention() {
     let size = answers[2]["size"].clone();
     let pixels = |at: usize| -> u64 {
         let classes = answers[at]["classes"].as_array().unwrap();
-        classes.iter().map(|class| class["pixels"].as_u64().unwrap()).sum()
+        classes
+            .iter()
+            .map(|class| class["pixels"].as_u64().unwrap())
+            .sum()
     };
     assert_eq!(size, json!([answers[1]["height"], answers[1]["width"]]));
     let all = size[0].as_u64().unwrap() * size[1].as_u64().unwrap();
@@ -117,13 +131,19 @@ fn pipe_predicts_and_shows_attention() {
     let (width, height) = image::image_dimensions(&out).unwrap();
     assert_eq!(size, json!([height, width]));
 
-    assert_eq!(answers[4]["classes"].as_array().unwrap().len(), 2);
-    assert_eq!(answers[4]["classes"][0]["name"], json!("dog"));
+    let mut classify = patchlens(["classify", "--json", "--top", "2"]);
+    classify.arg(dense.join("image.png")).arg("-m").arg(&vit);
+    let classified: Value = serde_json::from_str(&succeeded(&mut classify)).unwrap();
+    assert_eq!(answers[4]["classes"], classified["classes"]);
+    assert_eq!(classified["classes"].as_array().unwrap().len(), 2);
     assert_eq!(answers[7]["grid"], json!([6, 6]));
     let values = answers[7]["values"].as_array().unwrap();
     let sum: f64 = values.iter().map(|value| value.as_f64().unwrap()).sum();
     let prefix = answers[7]["prefix"][0].as_f64().unwrap();
-    assert!(values.len() == 36 && (sum + prefix - 1.0).abs() < 1e-4, "{sum} {prefix}");
+    assert!(
+        values.len() == 36 && (sum + prefix - 1.0).abs() < 1e-4,
+        "{sum} {prefix}"
+    );
 }
 
 #[test]
@@ -137,7 +157,12 @@ fn a_class_map_is_there_while_the_program_runs() {
         .unwrap();
     let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut requests = child.stdin.take().unwrap();
-    writeln!(requests, "{}", json!({"op": "open", "path": dense.join("image.png")})).unwrap();
+    writeln!(
+        requests,
+        "{}",
+        json!({"op": "open", "path": dense.join("image.png")})
+    )
+    .unwrap();
     writeln!(requests, "{}", json!({"op": "predict"})).unwrap();
     answers.next().unwrap().unwrap();
     let answer: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();

@@ -34,9 +34,16 @@ fn check_legend(legend: &Value, ids: &[u8], palette: &[u8]) {
     let mut counted = 0;
     for class in legend["classes"].as_array().unwrap() {
         let id = class["id"].as_u64().unwrap() as usize;
-        let pixels = ids.iter().filter(|found| usize::from(**found) == id).count();
+        let pixels = ids
+            .iter()
+            .filter(|found| usize::from(**found) == id)
+            .count();
         assert_eq!(class["pixels"], json!(pixels), "{class}");
-        assert_eq!(class["color"], json!(palette[3 * id..3 * id + 3]), "{class}");
+        assert_eq!(
+            class["color"],
+            json!(palette[3 * id..3 * id + 3]),
+            "{class}"
+        );
         counted += pixels;
     }
     let unseen = ids.iter().filter(|id| **id == 255).count();
@@ -54,7 +61,11 @@ fn a_class_map_is_the_references_with_its_legend() {
     let expected = tensors(&folder.join("expected.safetensors"));
     let (ids, palette) = indices(&out.join("image.png"));
     let wanted = &expected["labels"];
-    let same = ids.iter().zip(&wanted.values).filter(|(a, b)| f32::from(**a) == **b).count();
+    let same = ids
+        .iter()
+        .zip(&wanted.values)
+        .filter(|(a, b)| f32::from(**a) == **b)
+        .count();
     assert!(same * 1000 >= ids.len() * 999, "{same} of {}", ids.len());
 
     let legend = json_of(&out.join("image.json"));
@@ -69,13 +80,22 @@ fn a_class_map_is_the_references_with_its_legend() {
     }
     npy(&out.join("image.npy")).check(&expected["logits"], false, "logits");
 
-    let (shown, photo) = (image::open(out.join("image.overlay.png")), image::open(photo));
+    let (shown, photo) = (
+        image::open(out.join("image.overlay.png")),
+        image::open(photo),
+    );
     let (shown, photo) = (shown.unwrap().to_rgb8(), photo.unwrap().to_rgb8());
     assert_eq!(shown.dimensions(), photo.dimensions());
     assert_ne!(shown, photo);
-    let mut files: Vec<_> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
     files.sort();
-    assert_eq!(files, ["image.json", "image.npy", "image.overlay.png", "image.png"]);
+    assert_eq!(
+        files,
+        ["image.json", "image.npy", "image.overlay.png", "image.png"]
+    );
 }
 
 #[test]
@@ -83,7 +103,12 @@ fn what_a_crop_leaves_out_is_255_and_other_fits_see_everything() {
     let (bench, folder) = (Bench::new(), fixture("mobilevit_deeplabv3"));
     let photo = [folder.join("image.png")];
     let mut maps = Vec::new();
-    for (fit, whole) in [("trained", false), ("squash", true), ("pad", true), ("slide", true)] {
+    for (fit, whole) in [
+        ("trained", false),
+        ("squash", true),
+        ("pad", true),
+        ("slide", true),
+    ] {
         let out = bench.path(fit);
         predict(&photo, "mobilevit_deeplabv3", &out, &["--fit", fit]);
         let (ids, palette) = indices(&out.join("image.png"));
@@ -94,7 +119,7 @@ fn what_a_crop_leaves_out_is_255_and_other_fits_see_everything() {
         maps.push(ids);
     }
     // The crop's middle is what the network saw, so it is labelled, edges are not.
-    let (_, width) = (1, image::open(&photo[0]).unwrap().width() as usize);
+    let width = image::open(&photo[0]).unwrap().width() as usize;
     let middle = maps[0].len() / 2 / width * width + width / 2;
     assert_ne!(maps[0][middle], 255);
     assert_ne!(maps[1], maps[2]);
@@ -104,7 +129,11 @@ fn what_a_crop_leaves_out_is_255_and_other_fits_see_everything() {
 fn photos(bench: &Bench) -> PathBuf {
     let folder = bench.path("photos");
     std::fs::create_dir(&folder).unwrap();
-    for (name, width) in [("photos/a.png", 40), ("photos/b10.png", 50), ("photos/b9.png", 60)] {
+    for (name, width) in [
+        ("photos/a.png", 40),
+        ("photos/b10.png", 50),
+        ("photos/b9.png", 60),
+    ] {
         bench.photo(name, width, 30);
     }
     std::fs::write(folder.join("b5.png"), b"no photo").unwrap();
@@ -116,13 +145,26 @@ fn folders_are_done_photo_by_photo_and_failures_named() {
     let bench = Bench::new();
     let (folder, out) = (photos(&bench), bench.path("out"));
     let mut command = patchlens(["predict"]);
-    command.arg(&folder).arg("--model").arg(fixture("segformer"));
+    command
+        .arg(&folder)
+        .arg("--model")
+        .arg(fixture("segformer"));
     let output = command.arg("-o").arg(&out).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let (printed, told) = (text(&output.stdout), text(&output.stderr));
-    assert!(told.contains("b5.png") && told.lines().count() == 1, "{told}");
-    let at = |name: &str| printed.find(name).unwrap_or_else(|| panic!("{name}: {printed}"));
-    assert!(at("a.png") < at("b9.png") && at("b9.png") < at("b10.png"), "{printed}");
+    assert!(
+        told.contains("b5.png") && told.lines().count() == 1,
+        "{told}"
+    );
+    let at = |name: &str| {
+        printed
+            .find(name)
+            .unwrap_or_else(|| panic!("{name}: {printed}"))
+    };
+    assert!(
+        at("a.png") < at("b9.png") && at("b9.png") < at("b10.png"),
+        "{printed}"
+    );
     assert!(!out.join("b5.png").exists() && out.join("b9.json").exists());
     assert_eq!(image::open(out.join("b9.png")).unwrap().width(), 60);
 }
@@ -135,7 +177,12 @@ fn shards_share_the_photos_out() {
     let out = bench.path("out");
     let mut found = Vec::new();
     for shard in ["1/2", "2/2"] {
-        let printed = predict(std::slice::from_ref(&folder), "segformer", &out, &["--shard", shard]);
+        let printed = predict(
+            std::slice::from_ref(&folder),
+            "segformer",
+            &out,
+            &["--shard", shard],
+        );
         found.push(printed.lines().count());
     }
     found.sort();
@@ -149,17 +196,28 @@ fn photos_with_the_same_name_do_not_overwrite_each_other() {
     for folder in ["c", "d"] {
         std::fs::create_dir(bench.path(folder)).unwrap();
     }
-    let (one, two) = (bench.photo("c/a.png", 40, 30), bench.photo("d/a.png", 50, 30));
+    let (one, two) = (
+        bench.photo("c/a.png", 40, 30),
+        bench.photo("d/a.png", 50, 30),
+    );
     let other = bench.path("d/A.bmp");
     image::RgbImage::new(60, 30).save(&other).unwrap();
     let out = bench.path("out");
-    predict(&[one.clone(), other.clone(), one.clone()], "segformer", &out, &[]);
+    predict(
+        &[one.clone(), other.clone(), one.clone()],
+        "segformer",
+        &out,
+        &[],
+    );
     let width = |name: &str| image::open(out.join(name)).unwrap().width();
     assert_eq!((width("a.png.png"), width("A.bmp.png")), (40, 60));
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 4);
 
     let mut command = patchlens(["predict"]);
-    command.args([&one, &two]).arg("--model").arg(fixture("segformer"));
+    command
+        .args([&one, &two])
+        .arg("--model")
+        .arg(fixture("segformer"));
     let output = command.arg("-o").arg(&out).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
@@ -186,19 +244,49 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
         &["photo.png", "--model", dense],
         &["photo.png", "--model", dense, "-o", "out", "--shard", "3/2"],
         &["photo.png", "--model", dense, "-o", "out", "--shard", "1"],
-        &["photo.png", "--model", dense, "-o", "out", "--fit", "slide", "--npy"],
+        &[
+            "photo.png",
+            "--model",
+            dense,
+            "-o",
+            "out",
+            "--fit",
+            "slide",
+            "--npy",
+        ],
         &["photo.png", "--model", dense, "-o", "out", "--layer", "1"],
     ] {
-        assert!(refused(args, 2).contains("see `patchlens predict --help`"), "{args:?}");
+        assert!(
+            refused(args, 2).contains("see `patchlens predict --help`"),
+            "{args:?}"
+        );
     }
     for (args, expected) in [
-        (&["photo.png", "--model", vit, "-o", "out"][..], "cannot give each pixel a class"),
-        (&["photo.png", "--model", "mobile-sam", "-o", "out"], "cannot give each pixel"),
-        (&["photo.png", "--model", dense, "-o", "photo.png"], "is a file"),
-        (&["photo.png", "--model", dense, "-o", "no/out"], "could be created"),
+        (
+            &["photo.png", "--model", vit, "-o", "out"][..],
+            "cannot give each pixel a class",
+        ),
+        (
+            &["photo.png", "--model", "mobile-sam", "-o", "out"],
+            "cannot give each pixel",
+        ),
+        (
+            &["photo.png", "--model", dense, "-o", "photo.png"],
+            "is a file",
+        ),
+        (
+            &["photo.png", "--model", dense, "-o", "no/out"],
+            "could be created",
+        ),
         (&["photo.png", "--model", dense, "-o", "."], "photo itself"),
-        (&["photo.png", "--model", "nothing", "-o", "out"], "no model"),
-        (&["missing.png", "--model", dense, "-o", "out"], "missing.png"),
+        (
+            &["photo.png", "--model", "nothing", "-o", "out"],
+            "no model",
+        ),
+        (
+            &["missing.png", "--model", dense, "-o", "out"],
+            "missing.png",
+        ),
     ] {
         let told = refused(args, 1);
         assert!(told.contains(expected), "{args:?}: {told}");

@@ -23,7 +23,10 @@ impl Tensor {
             assert!(wrong * 1000 <= self.values.len(), "{name}: {wrong} differ");
             return;
         }
-        let most = expected.values.iter().fold(0f32, |most, v| most.max(v.abs()));
+        let most = expected
+            .values
+            .iter()
+            .fold(0f32, |most, v| most.max(v.abs()));
         let error = pairs().fold(0f32, |most, (a, b)| most.max((a - b).abs()));
         assert!(error <= 1e-4 * most, "{name}: off by {error} of {most}");
     }
@@ -66,7 +69,10 @@ pub fn npy(path: &Path) -> Tensor {
     assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
     let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let header = std::str::from_utf8(&bytes[10..10 + length]).unwrap();
-    assert!(header.contains("'<f4'") && header.contains("'fortran_order': False"), "{header}");
+    assert!(
+        header.contains("'<f4'") && header.contains("'fortran_order': False"),
+        "{header}"
+    );
     let shape = header.split(['(', ')']).nth(1).unwrap().split(',');
     let shape = shape.map(str::trim).filter(|side| !side.is_empty());
     Tensor {

@@ -9,7 +9,14 @@ fn predicted() -> (Bench, FakeControl) {
     choose(&mut bench, DENSE);
     bench.press("Predict classes");
     bench.until("there is a prediction", |window| {
-        !window.app.open.as_ref().unwrap().prompting.labels.is_empty()
+        !window
+            .app
+            .open
+            .as_ref()
+            .unwrap()
+            .prompting
+            .labels
+            .is_empty()
     });
     bench.harness.run_steps(3);
     (bench, control)
@@ -38,7 +45,7 @@ fn a_predicted_class_becomes_one_segment_with_a_class_of_its_name() {
     assert!(bench.harness.query_by_label("Accept background").is_none());
     bench.press("Accept cat");
     assert_eq!(class_names(&bench), ["cat"]);
-    let segment = bench.doc().document().segments()[0].clone();
+    let segment = bench.doc().document().segments()[0];
     assert_eq!(segment.area, 2 * 40 * 26);
     assert!(bench.harness.query_by_label("Accept cat").is_none());
     bench.press("Accept cup");
@@ -79,7 +86,14 @@ fn predictions_never_overwrite_labels() {
     choose(&mut bench, DENSE);
     bench.press("Predict classes");
     bench.until("there is a prediction", |window| {
-        !window.app.open.as_ref().unwrap().prompting.labels.is_empty()
+        !window
+            .app
+            .open
+            .as_ref()
+            .unwrap()
+            .prompting
+            .labels
+            .is_empty()
     });
     bench.harness.run_steps(3);
     bench.press("Accept cat");
@@ -94,7 +108,14 @@ fn a_classifier_lists_what_the_photo_shows() {
     choose(&mut bench, CLASSIFIER);
     bench.press("Classify photo");
     bench.until("there are classes", |window| {
-        !window.app.open.as_ref().unwrap().prompting.likely.is_empty()
+        !window
+            .app
+            .open
+            .as_ref()
+            .unwrap()
+            .prompting
+            .likely
+            .is_empty()
     });
     bench.harness.run_steps(3);
     bench.press("Add class tabby");

@@ -72,9 +72,8 @@ pub fn input_size(value: &OsStr) -> Parsed<(usize, usize)> {
     let side = |text: &str| text.parse::<u32>().ok().filter(|side| *side > 0);
     let size = side(width).zip(side(height));
     let size = size.filter(|(w, h)| u64::from(*w) * u64::from(*h) <= MOST_INPUT);
-    let (width, height) = size.ok_or_else(|| {
-        format!("--size is N or WxH in pixels, at most 4096x4096, not {value:?}")
-    })?;
+    let (width, height) = size
+        .ok_or_else(|| format!("--size is N or WxH in pixels, at most 4096x4096, not {value:?}"))?;
     Ok((width as usize, height as usize))
 }
 

@@ -68,7 +68,9 @@ impl Look {
     /// Complain about options that would do nothing.
     pub fn check(&self, what: &What, picture: bool) -> Parsed<()> {
         if !picture && *self != Self::default() {
-            return Err("--color, --nearest, --alone and --opacity need a picture: name it with -o".into());
+            return Err(
+                "--color, --nearest, --alone and --opacity need a picture: name it with -o".into(),
+            );
         }
         if matches!(what, What::Grid { .. }) && (self.alone || self.opacity.is_some()) {
             return Err("--grid shows no photo, so it goes without --alone and --opacity".into());
@@ -103,7 +105,10 @@ impl Look {
         let Some(first) = maps.first() else {
             return Err(Failure::Sentence("there is nothing to draw".to_owned()));
         };
-        let (rows, columns) = place.tokens(first.grid);
+        let View { left, top, .. } = place.view;
+        let (width, height) = (place.view.width(), place.view.height());
+        let rows = on_photo(top, height, first.grid.rows, place.photo.height());
+        let columns = on_photo(left, width, first.grid.columns, place.photo.width());
         let token = place.view.image_from_token(first.grid, 0, 0);
         let width = token.width() * columns.len() as f64;
         let height = token.height() * rows.len() as f64;
@@ -115,35 +120,23 @@ impl Look {
     }
 }
 
-impl Place<'_> {
-    /// The rows and columns of a grid that lie on the photo.
-    fn tokens(&self, grid: Grid) -> (Range<usize>, Range<usize>) {
-        let (width, height) = (f64::from(self.photo.width()), f64::from(self.photo.height()));
-        let on_photo = |count: usize, span: &dyn Fn(usize) -> (f64, f64), side: f64| {
-            let on = |place: &usize| {
-                let (start, end) = span(*place);
-                end > 0.0 && start < side
-            };
-            let first = (0..count).find(on).unwrap_or(0);
-            first..(0..count).rfind(on).map_or(count, |last| last + 1)
-        };
-        let row = |row| {
-            let token = self.view.image_from_token(grid, row, 0);
-            (token.top, token.bottom)
-        };
-        let column = |column| {
-            let token = self.view.image_from_token(grid, 0, column);
-            (token.left, token.right)
-        };
-        (on_photo(grid.rows, &row, height), on_photo(grid.columns, &column, width))
-    }
+/// Which of `count` tokens along an axis, which cover `extent` pixels from
+/// `start` on, lie on a photo with that side.
+fn on_photo(start: f64, extent: f64, count: usize, side: u32) -> Range<usize> {
+    let place = |pixel: f64| (pixel - start) / extent * count as f64;
+    // The conversions saturate.
+    let first = place(0.0).floor() as usize;
+    let end = place(side.into()).ceil() as usize;
+    first.min(count)..end.min(count)
 }
 
 /// A part of a map.
 fn cut(map: &Heatmap, rows: &Range<usize>, columns: &Range<usize>) -> Heatmap {
     let row = |row: usize| {
         let start = row * map.grid.columns;
-        map.values[start + columns.start..start + columns.end].iter().copied()
+        map.values[start + columns.start..start + columns.end]
+            .iter()
+            .copied()
     };
     Heatmap {
         grid: Grid {
@@ -158,4 +151,31 @@ fn png(picture: &Picture) -> Result<Vec<u8>, Failure> {
     let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
     let size = (side(picture.width), side(picture.height));
     Ok(picture_png(size, &picture.rgb)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_on_padding_are_left_out() {
+        assert_eq!(on_photo(0.0, 100.0, 10, 100), 0..10);
+        assert_eq!(on_photo(0.0, 100.0, 10, 65), 0..7);
+        assert_eq!(on_photo(-25.0, 100.0, 10, 50), 2..8);
+        assert_eq!(on_photo(10.0, 30.0, 3, 100), 0..3, "a crop is all photo");
+    }
+
+    #[test]
+    fn a_part_is_cut_out_row_by_row() {
+        let map = Heatmap {
+            grid: Grid {
+                rows: 2,
+                columns: 3,
+            },
+            values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        };
+        let part = cut(&map, &(1..2), &(0..2));
+        assert_eq!((part.grid.rows, part.grid.columns), (1, 2));
+        assert_eq!(part.values, [4.0, 5.0]);
+    }
 }

@@ -39,7 +39,9 @@ impl Session<'_> {
         let observed = self.observed(&name, &options)?;
         let model = &*observed.model;
         let Seen::Observation(seen) = &observed.seen else {
-            return Err(text(model.needs(Capability::ClassMap)).err().unwrap_or_default());
+            return Err(text(model.needs(Capability::ClassMap))
+                .err()
+                .unwrap_or_default());
         };
         match &seen.run.output {
             Output::Classes { logits, .. } => {
@@ -85,7 +87,12 @@ impl Session<'_> {
             let query = layers.query(record, Side::Queries, asked)?;
             text(row(record, &heads, &query))?
         };
-        let nowhere = || format!("the tokens of layer {} have no place on the photo", record.layer);
+        let nowhere = || {
+            format!(
+                "the tokens of layer {} have no place on the photo",
+                record.layer
+            )
+        };
         let map = found.grid.ok_or_else(nowhere)?;
         Ok(Body::Attention {
             grid: [map.grid.rows, map.grid.columns],
@@ -131,7 +138,10 @@ fn check_output(out: &Path, photo: &Photo) -> Result<(), String> {
         return text(Err(StoreError::NoFolder { folder }));
     }
     if out.is_dir() {
-        return Err(format!("{} is a folder: name a file to write", out.display()));
+        return Err(format!(
+            "{} is a folder: name a file to write",
+            out.display()
+        ));
     }
     text(Protected::of(photo.path()).check(out))
 }
@@ -156,7 +166,11 @@ fn write(path: &Path, found: &Legend, model: &LoadedModel, photo: &Photo) -> Res
         ids: &found.ids,
         colors: &colors,
     };
-    text(picture.png().and_then(|png| write_files(&[(path.to_owned(), png)])))
+    text(
+        picture
+            .png()
+            .and_then(|png| write_files(&[(path.to_owned(), png)])),
+    )
 }
 
 /// An error as its sentence.

@@ -113,7 +113,9 @@ pub fn framing(name: Option<&str>) -> Result<Framing, String> {
     let Some(name) = name else {
         return Ok(Framing::default());
     };
-    let known = Framing::ALL.into_iter().find(|framing| framing.name() == name);
+    let known = Framing::ALL
+        .into_iter()
+        .find(|framing| framing.name() == name);
     let known = known.filter(|framing| *framing != Framing::Slide);
     known.ok_or_else(|| format!("\"fit\" is \"trained\", \"squash\" or \"pad\" here, not {name:?}"))
 }
@@ -140,7 +142,9 @@ pub fn asked(value: Option<&Value>) -> Result<Option<Asked>, String> {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(name)) if name == "cls" => Some(Asked::Class),
         Some(Value::Array(pair)) => match &pair[..] {
-            [x, y] => coordinate(x).zip(coordinate(y)).map(|(x, y)| Asked::at(x, y)),
+            [x, y] => coordinate(x)
+                .zip(coordinate(y))
+                .map(|(x, y)| Asked::at(x, y)),
             _ => None,
         },
         Some(_) => None,

@@ -168,18 +168,36 @@ fn predict_and_attention_check_what_they_are_asked() {
         (json!({"op": "predict", "fit": 7}), "not right"),
         (json!({"op": "predict", "out": nowhere}), "no folder"),
         (json!({"op": "predict", "out": photo}), "the photo itself"),
-        (json!({"op": "predict", "out": folder.path()}), "is a folder"),
+        (
+            json!({"op": "predict", "out": folder.path()}),
+            "is a folder",
+        ),
         (json!({"op": "predict", "modle": "m"}), "`modle`"),
-        (json!({"op": "attention", "attention_head": -1}), "\"attention_head\" is"),
-        (json!({"op": "attention", "attention_head": "best"}), "\"attention_head\" is"),
+        (
+            json!({"op": "attention", "attention_head": -1}),
+            "\"attention_head\" is",
+        ),
+        (
+            json!({"op": "attention", "attention_head": "best"}),
+            "\"attention_head\" is",
+        ),
         (json!({"op": "attention", "query": [1]}), "\"query\" is"),
         (json!({"op": "attention", "query": "patch"}), "\"query\" is"),
         (json!({"op": "attention", "layer": -1}), "not right"),
         (json!({"op": "attention", "head": 1}), "`head`"),
         // This engine has nothing to look at, but the request was understood.
-        (json!({"op": "predict", "model": "m", "fit": "pad", "top": 3}), "no attention"),
-        (json!({"op": "attention", "layer": 0, "attention_head": 2, "query": [1, 2]}), "no attention"),
-        (json!({"op": "attention", "attention_head": "max", "query": "cls", "reverse": true}), "no attention"),
+        (
+            json!({"op": "predict", "model": "m", "fit": "pad", "top": 3}),
+            "no attention",
+        ),
+        (
+            json!({"op": "attention", "layer": 0, "attention_head": 2, "query": [1, 2]}),
+            "no attention",
+        ),
+        (
+            json!({"op": "attention", "attention_head": "max", "query": "cls", "reverse": true}),
+            "no attention",
+        ),
     ];
     let mut lines = vec![json!({"op": "open", "path": photo})];
     lines.extend(asked.iter().map(|(line, _)| line.clone()));

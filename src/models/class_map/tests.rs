@@ -27,7 +27,12 @@ fn it_is_interpolation_and_argmax() {
     for (width, height) in [(50, 31), (7, 5), (3, 2), (1, 40)] {
         let planes: Vec<Vec<f32>> = (0..classes)
             .map(|class| {
-                let plane: Vec<f32> = values.iter().skip(class).step_by(classes).copied().collect();
+                let plane: Vec<f32> = values
+                    .iter()
+                    .skip(class)
+                    .step_by(classes)
+                    .copied()
+                    .collect();
                 resize_plane(&plane, &Axis::new(rows, height), &Axis::new(columns, width))
             })
             .collect();
@@ -35,7 +40,10 @@ fn it_is_interpolation_and_argmax() {
         for (i, id) in got.ids.iter().enumerate() {
             let scores: Vec<f32> = planes.iter().map(|plane| plane[i]).collect();
             let best = scores[highest(&scores)];
-            assert!(best - scores[usize::from(*id)] < 1e-6, "{width}×{height} at {i}");
+            assert!(
+                best - scores[usize::from(*id)] < 1e-6,
+                "{width}×{height} at {i}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! TinyViT with SAM's neck.
 
 use super::MobileSamConfig;
+use crate::models::dense::lengths;
 use crate::models::promptable::{ImageEncoder, Neck, ORIGINAL};
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::QueryKey;
@@ -194,14 +195,14 @@ impl TinyVitBlock {
         x: &Tensor,
         records: Option<&mut Vec<QueryKey>>,
     ) -> Result<Tensor, ModelError> {
-        if let Some(records) = records {
-            records.push(QueryKey::windowed(
-                format!("{}.attn", self.name),
-                &self.attention,
-                x,
-            )?);
-        }
         let y = self.attention.forward(x)?;
-        Ok(self.mlp.forward(&self.local_conv.forward(&y)?)?)
+        let y = self.mlp.forward(&self.local_conv.forward(&y)?)?;
+        if let Some(records) = records {
+            let layer = format!("{}.attn", self.name);
+            let mut record = QueryKey::windowed(layer, &self.attention, x)?;
+            record.token_norms = Some(lengths(&y)?.into());
+            records.push(record);
+        }
+        Ok(y)
     }
 }

@@ -169,6 +169,9 @@ fn every_attention_layer_that_sees_the_photo_is_recorded() {
             .row(record.attention_heads - 1, windows.count() - 1, 0)
             .unwrap();
         assert_eq!(row.len(), windows.side.pow(2));
+        let norms = record.token_norms.as_ref().unwrap();
+        assert_eq!(norms.len(), record.query_tokens.len());
+        assert!(norms.iter().all(|norm| *norm > 0.0));
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4);
     }
     let prompt = Prompt::point(60.0, 50.0);

@@ -113,7 +113,7 @@ impl<'a> Sliding<'a> {
         // The first tile tells how coarse the scores are.
         let first = sliding.scores(0, 0)?;
         let (rows, columns, _) = first.dims3()?;
-        if rows == 0 || tile.1 % rows != 0 || tile.0 != columns * (tile.1 / rows) {
+        if rows == 0 || !tile.1.is_multiple_of(rows) || tile.0 != columns * (tile.1 / rows) {
             return Err(ModelError::Option {
                 name: "fit",
                 value: Framing::Slide.name().to_owned(),

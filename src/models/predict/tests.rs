@@ -106,7 +106,10 @@ fn asking_for_what_a_model_cannot_do_says_what_it_can() {
     let error = detached(|task| segment(&vit, picture(&photo), &Options::default(), task))
         .unwrap_err()
         .to_string();
-    assert!(error.contains("vit") && error.contains("classify"), "{error}");
+    assert!(
+        error.contains("vit") && error.contains("classify"),
+        "{error}"
+    );
     let sam = model("sam_slim");
     let error = detached(|task| classify(&sam, picture(&photo), &Options::default(), task))
         .unwrap_err()

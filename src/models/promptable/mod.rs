@@ -176,6 +176,12 @@ impl PromptableModel {
         capture: Capture,
         task: Task<'_>,
     ) -> Result<Encoding, ModelError> {
+        let frame = self.design.frame;
+        if pixels.dims() != [frame, frame, 3] {
+            let found = pixels.dims();
+            let why = format!("its input must be [{frame}, {frame}, 3], not {found:?}");
+            return Err(ModelError::Compute(why));
+        }
         let mut records = Vec::new();
         let sink = capture.is_on().then_some(&mut records);
         let embedding = self.encoder.forward(pixels, sink, task)?;
@@ -185,7 +191,7 @@ impl PromptableModel {
             width,
             height,
             resized: self.framing.resized((width as usize, height as usize)),
-            frame: self.design.frame,
+            frame,
             embedding,
             projected,
             records,

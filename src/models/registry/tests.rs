@@ -44,7 +44,7 @@ fn folders_are_recognised_by_their_configuration() {
     write("config.json", br#"{"model_type": "bert"}"#);
     let error = load(folder.path()).unwrap_err().to_string();
     assert!(
-        error.contains("bert") && error.contains("SegFormer"),
+        error.contains("bert") && error.contains("segformer"),
         "{error}"
     );
     write("config.json", br#"{"model_type": "mobile_sam"}"#);
@@ -69,7 +69,7 @@ fn the_shipped_folder_is_a_checkpoint_folder() {
 
 #[test]
 fn loading_reports_progress_and_stops_when_asked() {
-    use crate::task::{Cancel, Cancelled};
+    use crate::task::Cancel;
     use std::sync::Mutex;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vit");
     let cancel = Cancel::new();
@@ -81,5 +81,4 @@ fn loading_reports_progress_and_stops_when_asked() {
     let report = |_: f32| cancel.cancel();
     let stopped = super::load(&folder, Task::new(&cancel, &report));
     assert!(matches!(stopped, Err(ModelError::Cancelled)));
-    let _: Result<(), Cancelled> = cancel.check();
 }

@@ -1,24 +1,27 @@
 //! SAM's image encoder: a plain ViT whose blocks mostly attend in windows.
 
 use super::VisionConfig;
+use crate::models::dense::lengths;
 use crate::models::promptable::{HUGGING_FACE, ImageEncoder, Neck};
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::{Grid, QueryKey};
-use crate::nn::kernels::{Activation, add_assign};
-use crate::nn::{Conv2d, LayerNorm, MlpBlock, Reach, RelativeAttention, RelativePositions, Values};
+use crate::nn::kernels::add_assign;
+use crate::nn::{
+    LayerNorm, MlpBlock, PatchEmbedding, RelativeAttention, RelativePositions, Values,
+};
 use crate::task::Task;
 use candle_core::Tensor;
 
 const ROOT: &str = "vision_encoder";
 /// Time of a block with global attention, of the neck, and of the patches,
 /// where one with windows takes 1.
-const WHOLE_COST: f32 = 1.5;
-const NECK_COST: f32 = 0.3;
+const WHOLE_COST: f32 = 2.2;
+const NECK_COST: f32 = 0.1;
 const PATCHES_COST: f32 = 0.1;
 
 /// Image to embedding.
 pub(super) struct Encoder {
-    patches: Conv2d,
+    patches: PatchEmbedding,
     /// (grid, grid, width).
     positions: Option<Vec<f32>>,
     blocks: Vec<Block>,
@@ -37,16 +40,12 @@ impl Encoder {
     pub(super) fn load(weights: &Weights, config: &VisionConfig) -> Result<Self, ModelError> {
         let (width, side) = (config.hidden_size, config.grid_side());
         let patches = format!("{ROOT}.patch_embed.projection");
-        let patches = weights.conv(
-            &patches,
-            (width, config.num_channels, config.patch_size),
-            true,
+        let (patch, channels) = (config.patch_size, config.num_channels);
+        let weight = weights.get(
+            &format!("{patches}.weight"),
+            &[width, channels, patch, patch],
         )?;
-        let reach = Reach {
-            stride: config.patch_size,
-            padding: 0,
-            dilation: 1,
-        };
+        let bias = weights.get(&format!("{patches}.bias"), &[width])?;
         let positions = format!("{ROOT}.pos_embed");
         let positions = config
             .use_abs_pos
@@ -54,11 +53,24 @@ impl Encoder {
             .transpose()?;
         let blocks = (0..config.num_hidden_layers).map(|i| Block::load(weights, config, i));
         Ok(Self {
-            patches: Conv2d::new(&patches, reach, Activation::None),
+            patches: PatchEmbedding::new(&weight, &bias, (patch, patch), channels),
             positions,
             blocks: blocks.collect::<Result<_, _>>()?,
             neck: Neck::load(weights, &HUGGING_FACE, width, config.output_channels)?,
         })
+    }
+}
+
+impl Encoder {
+    /// Patches with their positions, (grid, grid, width).
+    fn embed(&self, pixels: &Tensor) -> Result<Tensor, ModelError> {
+        let (tokens, grid) = self.patches.forward(pixels)?;
+        let mut map = Values::of(&tokens)?.to_vec();
+        if let Some(positions) = &self.positions {
+            add_assign(&mut map, positions);
+        }
+        let shape = (grid.rows, grid.columns, self.patches.width());
+        Ok(Tensor::from_vec(map, shape, pixels.device())?)
     }
 }
 
@@ -72,12 +84,7 @@ impl ImageEncoder for Encoder {
         let blocks: f32 = self.blocks.iter().map(|block| block.cost).sum();
         let total = PATCHES_COST + blocks + NECK_COST;
         task.check()?;
-        let mut x = self.patches.forward(pixels)?;
-        if let Some(positions) = &self.positions {
-            let mut sum = Values::of(&x)?.to_vec();
-            add_assign(&mut sum, positions);
-            x = Tensor::from_vec(sum, x.dims(), x.device())?;
-        }
+        let mut x = self.embed(pixels)?;
         let mut done = PATCHES_COST;
         for block in &self.blocks {
             task.progress(done / total);
@@ -126,7 +133,7 @@ impl Block {
         let (x, record) = self.attention.forward(x, layer)?;
         let x = self.mlp.forward(&x)?;
         if let (Some(records), Some(mut record)) = (records, record) {
-            record.token_norms = Some(token_norms(&x)?.into());
+            record.token_norms = Some(lengths(&x)?.into());
             records.push(record);
         }
         Ok(x)
@@ -158,12 +165,4 @@ fn attention(
     Ok(RelativeAttention::new(
         norm, qkv, project, heads, window, positions,
     ))
-}
-
-/// Length of each token of a map (rows, columns, width).
-fn token_norms(x: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let width = x.dim(2)?;
-    let values = Values::of(x)?;
-    let norm = |token: &[f32]| token.iter().map(|v| v * v).sum::<f32>().sqrt();
-    Ok(values.chunks_exact(width).map(norm).collect())
 }

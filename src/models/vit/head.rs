@@ -119,10 +119,7 @@ impl DecodeHead {
                 let both = class.iter().zip(&distillation);
                 Output::Classes {
                     logits: both.map(|(a, b)| (a + b) / 2.0).collect(),
-                    others: vec![
-                        ("cls_logits", class),
-                        ("distillation_logits", distillation),
-                    ],
+                    others: vec![("cls_logits", class), ("distillation_logits", distillation)],
                 }
             }
         })

@@ -91,9 +91,9 @@ impl VisionModel for VisionTransformer {
         }
         task.check()?;
         let (tokens, layout) = self.embeddings.forward(pixels)?;
-        let (tokens, records) =
-            self.encoder
-                .forward::<ModelError>(&tokens, layout, capture, task)?;
+        let (tokens, records) = self
+            .encoder
+            .forward::<ModelError>(&tokens, layout, capture, task)?;
         let output = self.head.read(&tokens, layout)?;
         Ok(Run {
             output,

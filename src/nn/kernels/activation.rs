@@ -112,7 +112,7 @@ fn silu_body<const FMA: bool>(values: &mut [f32]) {
 /// (1 + tanh(z)) / 2 is sigmoid(2 z).
 #[inline(always)]
 fn gelu_tanh_body<const FMA: bool>(values: &mut [f32]) {
-    const TWICE: f32 = 1.595_769_1; // 2 · sqrt(2 / pi)
+    const TWICE: f32 = 1.595_769; // 2 · sqrt(2 / pi)
     for value in values {
         let x = *value;
         let inner = TWICE * fma::<FMA>(0.044_715 * x * x, x, x);

@@ -88,7 +88,10 @@ fn it_is_softmax_attention_of_any_width() {
         let (got, record) = layer.forward(&x, Some(label)).unwrap();
         close(&flat(&got), &flat(&want), 1e-5);
         let record = record.unwrap();
-        assert_eq!((record.layer.as_str(), record.attention_heads), ("a", heads));
+        assert_eq!(
+            (record.layer.as_str(), record.attention_heads),
+            ("a", heads)
+        );
         for head in 0..heads {
             for query in [0, layout.len() / 2, layout.len() - 1] {
                 let want = flat(&attention.get(head).unwrap().get(query).unwrap());

@@ -71,9 +71,8 @@ fn flat(tensor: &Tensor) -> Vec<f32> {
 fn blocks_follow_each_other_and_each_is_recorded() {
     let encoder = encoder();
     let (x, layout) = tokens();
-    let run = |capture| {
-        detached(|task| encoder.forward::<Stopped>(&x, layout, capture, task)).unwrap()
-    };
+    let run =
+        |capture| detached(|task| encoder.forward::<Stopped>(&x, layout, capture, task)).unwrap();
     let (got, records) = run(Capture::QueriesAndKeys);
     let mut want = x.clone();
     for (block, record) in encoder.blocks().iter().zip(&records) {
@@ -87,7 +86,11 @@ fn blocks_follow_each_other_and_each_is_recorded() {
         }
     }
     assert_eq!(records.len(), 2);
-    close(&flat(&got), &flat(&encoder.norm.forward(&want).unwrap()), 1e-6);
+    close(
+        &flat(&got),
+        &flat(&encoder.norm.forward(&want).unwrap()),
+        1e-6,
+    );
     let (again, none) = run(Capture::Off);
     assert_eq!(flat(&again), flat(&got));
     assert!(none.is_empty());
@@ -114,7 +117,6 @@ fn a_cancelled_run_stops_between_blocks() {
 fn tokens_of_another_width_are_refused() {
     let (_, layout) = tokens();
     let x = Tensor::zeros((7, WIDTH + 1), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let stopped =
-        detached(|task| encoder().forward::<Stopped>(&x, layout, Capture::Off, task));
+    let stopped = detached(|task| encoder().forward::<Stopped>(&x, layout, Capture::Off, task));
     assert!(matches!(stopped, Err(Stopped::Broken(why)) if why.contains("expected tokens of 8")));
 }

@@ -278,7 +278,11 @@ impl Canvas {
                     let (width, height) = (open.photo.width(), open.photo.height());
                     let labels = &open.prompting.labels;
                     self.everything = Some(EverythingPicture::new(
-                        painter, masks, labels, (width, height), serial,
+                        painter,
+                        masks,
+                        labels,
+                        (width, height),
+                        serial,
                     ));
                 }
                 let hovered = self.readout.pixel.and_then(|[x, y]| {
@@ -291,7 +295,9 @@ impl Canvas {
                     picture.paint(painter, canvas, &self.view, colors, hovered);
                 }
                 if let Some((at, mask)) = hovered {
-                    let label = masks[at].label.and_then(|label| open.prompting.labels.get(label));
+                    let label = masks[at]
+                        .label
+                        .and_then(|label| open.prompting.labels.get(label));
                     match label {
                         Some(label) => self.paint_name(painter, canvas, &label.name, colors),
                         None => self.paint_score(painter, canvas, mask, masks[at].score, colors),

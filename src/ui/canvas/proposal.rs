@@ -114,9 +114,7 @@ impl EverythingPicture {
             Some(label) => theme::class_color(label.color),
             None => hue(offered.number),
         };
-        let colored = masks
-            .iter()
-            .map(|offered| (&offered.mask, color(offered)));
+        let colored = masks.iter().map(|offered| (&offered.mask, color(offered)));
         let image = picture(colored, bounds);
         let texture = painter
             .ctx()

@@ -71,12 +71,17 @@ fn labels(ui: &mut Ui, info: &ModelInfo) {
     ScrollArea::vertical()
         .max_height(160.0)
         .auto_shrink([false, true])
-        .show_rows(ui, ui.spacing().interact_size.y, info.labels.classes.len(), |ui, rows| {
-            for label in &info.labels.classes[rows] {
-                ui.horizontal(|ui| {
-                    ui.label(dim(ui, label.id.to_string()));
-                    ui.add(egui::Label::new(&label.name).truncate());
-                });
-            }
-        });
+        .show_rows(
+            ui,
+            ui.spacing().interact_size.y,
+            info.labels.classes.len(),
+            |ui, rows| {
+                for label in &info.labels.classes[rows] {
+                    ui.horizontal(|ui| {
+                        ui.label(dim(ui, label.id.to_string()));
+                        ui.add(egui::Label::new(&label.name).truncate());
+                    });
+                }
+            },
+        );
 }

@@ -42,9 +42,7 @@ fn everything(photo: &Arc<Photo>) -> JobKind {
 }
 
 fn load() -> JobKind {
-    JobKind::LoadModel {
-        name: "m".into(),
-    }
+    JobKind::LoadModel { name: "m".into() }
 }
 
 fn open(path: &str) -> JobKind {
