@@ -157,12 +157,6 @@ pub enum ModelError {
         "this build has no embedded weights: give the folder of a checkpoint, or build with the feature embedded-weights"
     )]
     NotEmbedded,
-    /// Computation on this device is not implemented.
-    #[error("MobileSAM runs on the CPU only; {device} was asked for")]
-    Device {
-        /// The device.
-        device: String,
-    },
     /// A point lies outside of the photo.
     #[error("the point ({x}, {y}) lies outside the photo of {width}×{height} pixels")]
     PointOutside {

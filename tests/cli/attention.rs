@@ -154,13 +154,9 @@ fn windows_look_no_further_than_themselves() {
     let (family, side) = ("sam", 3);
     let record = matrix(family, 0);
     let (grid, heads) = ((8, 8), 3);
-    // The photo covers the upper part of the square frame.
-    let frame = (size(family).0, size(family).0 * 83.0 / 83.0);
-    let frame = (
-        frame.0,
-        frame.0 * size(family).1 / (size(family).0 * 97.0 / 128.0),
-    );
-    let place = middle(frame, grid, (4, 3));
+    // The photo is resized to 128 × 97 pixels of the frame of 128 × 128.
+    let (width, height) = size(family);
+    let place = middle((width, height * 128.0 / 97.0), grid, (4, 3));
     let got = numbers(
         family,
         &["--layer", "0", "--attention-head", "2", "--query", &place],
