@@ -142,6 +142,11 @@ impl Conv2d {
         self.inputs
     }
 
+    /// Steps from one output to the next, in inputs.
+    pub fn stride(&self) -> usize {
+        self.reach.stride
+    }
+
     /// Output channels.
     pub fn outputs(&self) -> usize {
         self.bias.len()

@@ -91,10 +91,12 @@ impl SpatialReductionAttention {
         let queries = side(Grid { rows, columns }, asked.queries)?;
         let keys = side(asked.key_grid, asked.keys)?;
         let scale = self.heads.scale();
-        Ok((
-            y,
-            QueryKey::stored(layer, queries, keys, scale, Bias::None)?,
-        ))
+        let mut record = QueryKey::stored(layer, queries, keys, scale, Bias::None)?;
+        if let Some((conv, _)) = &self.reduction {
+            // Not what the grids' sizes say where rows or columns are left over.
+            record.reduction = conv.stride();
+        }
+        Ok((y, record))
     }
 
     fn run(&self, x: &Tensor, record: bool) -> Result<(Tensor, Asked)> {
