@@ -149,10 +149,23 @@ impl ClassMap {
 /// # Errors
 /// If the logits are not a plain map.
 pub fn confidence(logits: &Tensor) -> Result<Vec<f32>> {
+    let (sums, counts) = certainty(logits)?;
+    Ok(means(&sums, &counts))
+}
+
+/// Sums over places by their number, 0 where there are none.
+pub(super) fn means(sums: &[f64], counts: &[u64]) -> Vec<f32> {
+    let mean = |(sum, count): (&f64, &u64)| (sum / (*count).max(1) as f64) as f32;
+    sums.iter().zip(counts).map(mean).collect()
+}
+
+/// For each class, the sum of its probabilities over the places where it wins,
+/// and their number.
+pub(super) fn certainty(logits: &Tensor) -> Result<(Vec<f64>, Vec<u64>)> {
     let (_, _, classes) = logits.dims3()?;
     let values = Values::of(logits)?;
     let empty = || (vec![0f64; classes], vec![0u64; classes]);
-    let (sums, counts) = values
+    Ok(values
         .par_chunks(classes.max(1))
         .fold(empty, |(mut sums, mut counts), scores| {
             let best = highest(scores);
@@ -165,9 +178,7 @@ pub fn confidence(logits: &Tensor) -> Result<Vec<f32>> {
             a.0.iter_mut().zip(b.0).for_each(|(a, b)| *a += b);
             a.1.iter_mut().zip(b.1).for_each(|(a, b)| *a += b);
             a
-        });
-    let mean = |(sum, count): (f64, u64)| (sum / count.max(1) as f64) as f32;
-    Ok(sums.into_iter().zip(counts).map(mean).collect())
+        }))
 }
 
 /// Index of the highest value, the first of equals, as `argmax` has it.

@@ -233,6 +233,14 @@ pub enum ModelError {
     /// The arithmetic failed.
     #[error("the model could not be computed: {0}")]
     Compute(String),
+    /// The network gave something other than numbers.
+    #[error(
+        "{title} computes values that are not finite numbers; its weights or configuration are damaged"
+    )]
+    NotNumbers {
+        /// The model.
+        title: String,
+    },
     /// Stopped on request.
     #[error("cancelled")]
     Cancelled,

@@ -11,6 +11,7 @@ use super::geometry::View;
 use super::preprocess::Fit;
 use super::vision::{Output, Run};
 use super::{Capability, LoadedModel, ModelError};
+use crate::nn::Values;
 use crate::nn::capture::Capture;
 use crate::task::Task;
 use candle_core::Tensor;
@@ -190,11 +191,32 @@ pub fn observe(
         .preprocessor
         .prepare(picture.rgb, picture.size(), fit, options.input)?;
     let run = network.run(&prepared.pixels, options.capture, task)?;
+    if !is_finite(&run)? {
+        return Err(ModelError::NotNumbers {
+            title: model.info.title.to_string(),
+        });
+    }
     Ok(Observation {
         pixels: prepared.pixels,
         view: prepared.view,
         run,
     })
+}
+
+/// Whether the results are numbers: finite weights can overflow all the same.
+fn is_finite(run: &Run) -> Result<bool, ModelError> {
+    // Not `all`, which stops early and so cannot be vectorised.
+    let finite = |values: &[f32]| values.iter().fold(true, |all, v| all & v.is_finite());
+    let output = match &run.output {
+        Output::Classes { logits, .. } => finite(logits),
+        Output::Dense(logits) => finite(&Values::of(logits)?),
+        Output::Features => true,
+    };
+    let hidden = match &run.hidden {
+        Some(hidden) => finite(&Values::of(&hidden.tokens)?),
+        None => true,
+    };
+    Ok(output && hidden)
 }
 
 /// The classes of a whole photo.

@@ -106,6 +106,10 @@ impl MobileVitConfig {
         for (name, value, least, most) in numbers {
             in_range(name, value, least, most)?;
         }
+        if !(0.0..=1.0).contains(&self.layer_norm_eps) {
+            let eps = self.layer_norm_eps;
+            return Err(format!("layer_norm_eps is {eps}, expected 0 to 1"));
+        }
         let channels = self.hidden_sizes.iter().chain(&self.neck_hidden_sizes);
         for size in channels {
             in_range("a hidden size", *size, 1, MOST_CHANNELS)?;

@@ -8,7 +8,7 @@
 
 use super::{Framing, Options, Picture, Semantic, dense, segment as segment_once};
 use crate::label::Rect;
-use crate::models::class_map::{ClassMap, confidence};
+use crate::models::class_map::{ClassMap, certainty, means};
 use crate::models::geometry::View;
 use crate::models::{LoadedModel, ModelError};
 use crate::nn::Values;
@@ -33,8 +33,8 @@ pub(super) fn segment(
         .input
         .unwrap_or_else(|| model.preprocessor.input_size((width, height)));
     let tile = (aligned(tile.0), aligned(tile.1));
-    if width < tile.0 || height < tile.1 {
-        // Smaller than one tile: nothing to slide over.
+    if width <= tile.0 && height <= tile.1 {
+        // Within one tile: nothing to slide over.
         let options = Options {
             framing: Framing::Pad,
             ..*options
@@ -51,7 +51,7 @@ fn aligned(side: usize) -> usize {
 /// Where tiles begin along an axis: the first at 0, the last so that it reaches
 /// the end, all on multiples of `step`.
 fn starts(side: usize, tile: usize, step: usize) -> Vec<usize> {
-    let last = (side - tile).next_multiple_of(step);
+    let last = side.saturating_sub(tile).next_multiple_of(step);
     let most = ((tile as f64 * ADVANCE) as usize / step * step).max(step);
     let count = last.div_ceil(most);
     let mut starts: Vec<usize> = (0..=count)
@@ -158,7 +158,7 @@ impl<'a> Sliding<'a> {
         let tile_rows = self.tile.1 / self.step;
         let columns = (self.columns.last().unwrap_or(&0) + self.tile.0) / self.step;
         let mut band = Band::new(columns, classes);
-        let mut sure = Sureness::new(classes);
+        let mut sure = (vec![0.0; classes], vec![0; classes]);
         let mut first = first;
         for (i, top) in self.rows.iter().enumerate() {
             band.extend((top / self.step) + tile_rows);
@@ -177,7 +177,7 @@ impl<'a> Sliding<'a> {
         }
         Ok(Semantic {
             map,
-            confidence: sure.mean(),
+            confidence: means(&sure.0, &sure.1),
             observation: None,
         })
     }
@@ -188,7 +188,7 @@ impl<'a> Sliding<'a> {
         band: &mut Band,
         end: Option<usize>,
         map: &mut ClassMap,
-        sure: &mut Sureness,
+        sure: &mut (Vec<f64>, Vec<u64>),
     ) -> Result<(), ModelError> {
         let last = end.is_none();
         let end = end.unwrap_or(band.top + band.rows);
@@ -214,7 +214,21 @@ impl<'a> Sliding<'a> {
         };
         let quiet = |_: f32| {};
         map.paint(&logits, &view, from..to, self.task.reporting_to(&quiet))??;
-        sure.add(&logits)?;
+        // The row that stays for interpolating counts with the next band.
+        let counted = if last {
+            end - band.top
+        } else {
+            end - band.top - 1
+        };
+        let (sums, counts) = certainty(&logits.narrow(0, 0, counted)?)?;
+        sure.0
+            .iter_mut()
+            .zip(sums)
+            .for_each(|(all, sum)| *all += sum);
+        sure.1
+            .iter_mut()
+            .zip(counts)
+            .for_each(|(all, count)| *all += count);
         if !last {
             band.drop_before(end - 1);
         }
@@ -293,45 +307,20 @@ impl Band {
     }
 }
 
-/// Mean probabilities over several bands.
-struct Sureness {
-    sums: Vec<f64>,
-    bands: Vec<u32>,
-}
-
-impl Sureness {
-    fn new(classes: usize) -> Self {
-        Self {
-            sums: vec![0.0; classes],
-            bands: vec![0; classes],
-        }
-    }
-
-    fn add(&mut self, logits: &Tensor) -> Result<(), ModelError> {
-        for (class, mean) in confidence(logits)?.into_iter().enumerate() {
-            if mean > 0.0 {
-                self.sums[class] += f64::from(mean);
-                self.bands[class] += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn mean(self) -> Vec<f32> {
-        let pairs = self.sums.into_iter().zip(self.bands);
-        pairs
-            .map(|(sum, bands)| (sum / f64::from(bands.max(1))) as f32)
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn tiles_cover_an_axis_on_whole_steps_and_overlap() {
-        for (side, tile, step) in [(100, 64, 4), (1000, 512, 16), (64, 64, 4), (513, 512, 16)] {
+        let axes = [
+            (100, 64, 4),
+            (1000, 512, 16),
+            (64, 64, 4),
+            (513, 512, 16),
+            (9, 64, 4),
+        ];
+        for (side, tile, step) in axes {
             let starts = starts(side, tile, step);
             assert_eq!(starts[0], 0);
             assert!(starts.last().unwrap() + tile >= side);

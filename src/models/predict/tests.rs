@@ -101,6 +101,20 @@ fn sliding_covers_photos_that_no_tile_divides() {
 }
 
 #[test]
+fn a_strip_thinner_than_a_tile_slides_at_its_own_resolution() {
+    let model = model("segformer");
+    let rgb: Vec<u8> = (0..400 * 20 * 3).map(|i| (i * 7 % 251) as u8).collect();
+    let picture = Picture {
+        rgb: &rgb,
+        width: 400,
+        height: 20,
+    };
+    let found = detached(|task| segment(&model, picture, &with(Framing::Slide), task)).unwrap();
+    assert!(found.observation.is_none(), "one look at all of it");
+    assert!(found.map.ids.iter().all(|id| *id != OUTSIDE));
+}
+
+#[test]
 fn asking_for_what_a_model_cannot_do_says_what_it_can() {
     let (vit, photo) = (model("vit"), photo("vit"));
     let error = detached(|task| segment(&vit, picture(&photo), &Options::default(), task))

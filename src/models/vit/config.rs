@@ -195,6 +195,10 @@ impl VitConfig {
                 return Err(config.bad(format!("{name} is {count}, expected {MOST} at most")));
             }
         }
+        if !(0.0..=1.0).contains(&self.eps) {
+            let eps = self.eps;
+            return Err(config.bad(format!("layer_norm_eps is {eps}, expected 0 to 1")));
+        }
         let (rows, columns) = self.trained_grid();
         if rows * columns == 0 {
             return Err(config.bad("image_size is smaller than patch_size"));

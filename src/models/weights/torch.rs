@@ -23,6 +23,9 @@ pub(super) fn entries(source: &Source) -> Result<Entries, ModelError> {
     })
 }
 
+/// How often, on average, a file's bytes may be used by its tensors.
+const MOST_SHARING: u64 = 4;
+
 fn read(source: &Source) -> Result<Entries, String> {
     let head = source.head(OLD.len()).map_err(|error| error.to_string())?;
     if !head.starts_with(b"PK\x03\x04") {
@@ -49,14 +52,24 @@ fn read(source: &Source) -> Result<Entries, String> {
     }
     let pickle = member(source, &archive, &format!("{folder}data.pkl"), MAX_PICKLE)?;
     let tensors = pickle::tensors(&pickle.unwrap_or_default())?;
-    tensors
+    let entries: Entries = tensors
         .into_iter()
         .map(|tensor| {
             let entry = entry(&archive, &folder, &tensor)
                 .map_err(|why| format!("tensor {}: {why}", tensor.name))?;
             Ok((tensor.name, entry))
         })
-        .collect()
+        .collect::<Result<_, String>>()?;
+    // Tensors may share a storage, as tied weights do, but not all of them.
+    let claimed = entries.values().map(|entry| entry.length as u64);
+    let claimed = claimed.fold(0, u64::saturating_add);
+    if claimed > source.len().saturating_mul(MOST_SHARING) {
+        return Err(format!(
+            "its tensors claim {claimed} bytes, it has {}",
+            source.len()
+        ));
+    }
+    Ok(entries)
 }
 
 /// The bytes of a member, if there is one of this name.

@@ -28,7 +28,7 @@ pub use dots::dots;
 pub use gemm::{Packed, PackedView, Scratch, gemm, linear, linear_add};
 pub use im2col::im2col3x3_row;
 pub use norm::layer_norm;
-pub use softmax::softmax_rows;
+pub use softmax::{Running, softmax_rows, softmax_step};
 
 /// Whether this processor has AVX2 and FMA (the standard library caches the
 /// answer, so asking is cheap).

@@ -96,6 +96,63 @@ dispatch! {
     ) => body
 }
 
+/// How far the softmax of a row has come of which one part after the other is
+/// looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Running {
+    /// The largest value so far.
+    top: f32,
+    /// The sum of the weights so far: what they are to be divided by.
+    pub total: f32,
+    /// What results of earlier parts are to be multiplied by.
+    pub shrink: f32,
+}
+
+impl Default for Running {
+    /// Nothing was looked at.
+    fn default() -> Self {
+        Self {
+            top: f32::NEG_INFINITY,
+            total: 0.0,
+            shrink: 0.0,
+        }
+    }
+}
+
+#[inline(always)]
+fn step_body<const FMA: bool>(
+    x: &mut [f32],
+    ld: usize,
+    n: usize,
+    scale: f32,
+    running: &mut [Running],
+) {
+    for (row, running) in x.chunks_mut(ld).zip(running) {
+        let row = &mut row[..n];
+        let top = reduce(row, running.top, |a, b| if b > a { b } else { a });
+        for value in row.iter_mut() {
+            *value = exp::<FMA>((*value - top) * scale);
+        }
+        running.shrink = exp::<FMA>((running.top - top) * scale);
+        running.total = running.total * running.shrink + reduce(row, 0.0, |a, b| a + b);
+        running.top = top;
+    }
+}
+
+dispatch! {
+    /// Turn the first `n` of every `ld` values of `x`, the next parts of some
+    /// rows, into the weights of softmax(row · scale), not yet divided by their
+    /// total; `running` keeps track for each row. Scale must be positive. On
+    /// the calling thread only.
+    pub fn softmax_step(
+        x: &mut [f32],
+        ld: usize,
+        n: usize,
+        scale: f32,
+        running: &mut [Running],
+    ) => step_body
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +201,27 @@ mod tests {
         body::<false>(&mut portable, ld, n, scale as f32, bias);
         close(&chosen, &want, 1e-5);
         close(&portable, &want, 1e-5);
+    }
+
+    #[test]
+    fn part_after_part_is_the_whole_row() {
+        let (n, scale) = (90, 0.3);
+        let x: Vec<f32> = noise(n, 5).iter().map(|v| v * 30.0).collect();
+        let mut want = x.clone();
+        softmax_rows(&mut want, n, n, scale, None);
+        let bodies = [softmax_step, step_body::<false>];
+        for step in bodies {
+            let mut running = [Running::default()];
+            let mut got: Vec<f32> = Vec::new();
+            for part in x.chunks(37) {
+                let mut part = part.to_vec();
+                let n = part.len();
+                step(&mut part, n, n, scale, &mut running);
+                got.iter_mut().for_each(|v| *v *= running[0].shrink);
+                got.extend(part);
+            }
+            got.iter_mut().for_each(|v| *v /= running[0].total);
+            close(&got, &want, 1e-6);
+        }
     }
 }

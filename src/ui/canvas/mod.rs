@@ -275,15 +275,10 @@ impl Canvas {
                     .as_ref()
                     .is_none_or(|picture| !picture.is(serial))
                 {
-                    let (width, height) = (open.photo.width(), open.photo.height());
+                    let size = (open.photo.width(), open.photo.height());
                     let labels = &open.prompting.labels;
-                    self.everything = Some(EverythingPicture::new(
-                        painter,
-                        masks,
-                        labels,
-                        (width, height),
-                        serial,
-                    ));
+                    let picture = EverythingPicture::new(painter, masks, labels, size, serial);
+                    self.everything = Some(picture);
                 }
                 let hovered = self.readout.pixel.and_then(|[x, y]| {
                     let at = masks
@@ -332,10 +327,8 @@ impl Canvas {
         let Some([x, y]) = self.readout.pixel else {
             return;
         };
-        let at = self
-            .view
-            .screen_from_image(canvas, Pos2::new(x as f32, y as f32));
-        let at = at + Vec2::splat(theme::space::L);
+        let pixel = Pos2::new(x as f32, y as f32);
+        let at = self.view.screen_from_image(canvas, pixel) + Vec2::splat(theme::space::L);
         marks::tag(painter, at, name.to_owned(), colors);
     }
 
