@@ -248,12 +248,13 @@ impl App {
         if matches!(activity.kind, ActivityKind::Open(_)) && !self.is_opening() {
             self.restore_discarded();
         }
-        let asked = matches!(
-            activity.kind,
-            ActivityKind::Everything | ActivityKind::Predict
-        );
-        if asked && self.is_current(activity.document) {
-            self.notices.say(Severity::Info, "Stopped");
+        let stopped = match activity.kind {
+            ActivityKind::Everything => "Segmenting everything was stopped",
+            ActivityKind::Predict => "The prediction was stopped",
+            _ => return,
+        };
+        if self.is_current(activity.document) {
+            self.notices.say(Severity::Info, stopped);
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::notices::Severity;
 use super::open_document::{Offered, OfferedLabel};
-use super::{ActivityKind, App, Command};
+use super::{ActivityKind, App, Command, Framing};
 use crate::document::{Classified, Document, EditError, Edited, accept_all, adopt_classes};
 use crate::label::{BACKGROUND, ClassId, Mask};
 use crate::models::predict::Options;
@@ -40,17 +40,18 @@ impl App {
             self.settings.remember_model(Path::new(&name));
         }
         let other = self.chosen != name;
+        if other {
+            // What another model offered would pass for this one's.
+            self.drop_offer();
+        }
         if info.can(Capability::Prompts) {
             let before = self.prompter.replace(name.clone());
             if before.is_some_and(|before| before != name) {
-                self.drop_offer();
                 if let Some(open) = &mut self.open {
                     open.encoded = false;
                 }
                 self.encode();
             }
-        } else if other {
-            self.drop_offer();
         }
         self.chosen = name;
         self.model = Some(info);
@@ -84,7 +85,7 @@ impl App {
             photo: open.photo.clone(),
             model: self.chosen.clone(),
             options: Options {
-                framing: self.settings.framing.into(),
+                framing: self.framing().into(),
                 ..Options::default()
             },
             revision: open.document().revision(),
@@ -93,6 +94,15 @@ impl App {
         let job = self.start(document, kind, ActivityKind::Predict);
         if let Some(open) = &mut self.open {
             open.prompting.waiting_for_everything = Some(job);
+        }
+    }
+
+    /// How the chosen model is shown the photo: tiles are for class maps only.
+    fn framing(&self) -> Framing {
+        let dense = |info: &ModelInfo| info.can(Capability::ClassMap);
+        match self.settings.framing {
+            Framing::Slide if !self.model.as_ref().is_some_and(dense) => Framing::Squash,
+            framing => framing,
         }
     }
 

@@ -176,6 +176,9 @@ pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
     if output.is_none() && npy.is_none() {
         return Err("say where to write with -o HEAT.png or --npy FILE".into());
     }
+    if output == npy {
+        return Err("-o and --npy name the same file: the second would replace the first".into());
+    }
     if let Some(start) = given
         .start
         .filter(|start| layer.is_some_and(|layer| *start > layer))

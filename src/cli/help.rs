@@ -118,6 +118,7 @@ Options:
       --npy                write NAME.npy too: the scores, (1, classes, rows, columns);
                            not with --fit slide
       --shard I/N          only every N-th photo, for N programs at once: I is 1 to N
+                           (0 is N)
       --json               print one JSON object for each photo: what the legend has,
                            paths, times in ms
       --max-megapixels N   refuse photos with more than N million pixels [256]

@@ -149,7 +149,7 @@ impl<'a> Layers<'a> {
                 self.title
             )),
             None => Err(format!(
-                "{} has no class token to start from: say which point of the photo with the query X,Y",
+                "{} has no class token to start from: say which point of the photo with --query X,Y",
                 self.title
             )),
         }

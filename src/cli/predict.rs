@@ -306,6 +306,10 @@ fn told(file: &Path, painted: &Legend, photo: &Photo) -> String {
     if classes.len() > TOLD {
         shares.push(format!("{} more", classes.len() - TOLD));
     }
+    if painted.unseen > 0 {
+        let percent = 100.0 * painted.unseen as f64 / all;
+        shares.push(format!("{percent:.1} % not seen by the model, see --fit"));
+    }
     format!("Wrote {}: {}.\n", file.display(), shares.join(", "))
 }
 

@@ -4,7 +4,7 @@
 use super::checkpoint::{Config, Labels};
 use super::{ModelError, Weights};
 use crate::nn::kernels::Activation;
-use crate::nn::{BatchNorm, FoldedConv, Values};
+use crate::nn::{BatchNorm, FoldedConv, Values, mean_row};
 use candle_core::Tensor;
 
 /// Epsilon of all batch norms (PyTorch's default).
@@ -91,24 +91,8 @@ pub(super) fn picture_size(pixels: &Tensor) -> Result<(usize, usize), ModelError
     }
 }
 
-/// Length (L2) of each row of (…, channels).
-pub(super) fn lengths(x: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let channels = x.dims().last().copied().unwrap_or(1);
-    let values = Values::of(x)?;
-    let length = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt();
-    Ok(values.chunks_exact(channels).map(length).collect())
-}
-
 /// The mean of the pixels of a map (rows, columns, channels).
 pub(super) fn mean(map: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let (rows, columns, channels) = map.dims3()?;
-    let values = Values::of(map)?;
-    let mut sums = vec![0f64; channels];
-    for pixel in values.chunks_exact(channels) {
-        for (sum, value) in sums.iter_mut().zip(pixel) {
-            *sum += f64::from(*value);
-        }
-    }
-    let pixels = (rows * columns) as f64;
-    Ok(sums.iter().map(|sum| (sum / pixels) as f32).collect())
+    let (_, _, channels) = map.dims3()?;
+    Ok(mean_row(&Values::of(map)?, channels))
 }

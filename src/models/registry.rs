@@ -39,8 +39,8 @@ impl Capability {
         }
     }
 
-    /// What a model with it does, for sentences: "Tiny cannot …".
-    fn verb(self) -> &'static str {
+    /// What a model with it does, for sentences: "it can …".
+    pub fn verb(self) -> &'static str {
         match self {
             Self::Prompts => "take points or boxes",
             Self::Everything => "segment everything",
@@ -130,7 +130,7 @@ impl LoadedModel {
 
     /// The error that says that it cannot do this, and what it can.
     pub(super) fn lacks(&self, what: Capability) -> ModelError {
-        let can: Vec<&str> = self.info.capabilities.iter().map(|c| c.name()).collect();
+        let can: Vec<&str> = self.info.capabilities.iter().map(|c| c.verb()).collect();
         ModelError::Incapable {
             title: self.info.title.to_string(),
             what: what.verb(),

@@ -2,6 +2,7 @@
 
 use super::conv2d::{Map, rows_per_task};
 use super::kernels::{Activation, Packed, gemm};
+use super::rows::mean_row;
 use super::values::{Values, map_size};
 use super::{Conv2d, FoldedConv, Linear, Reach};
 use candle_core::{Result, Tensor};
@@ -117,7 +118,7 @@ impl Aspp {
 
     /// What the mean of the map contributes to each pixel, with the bias.
     fn pooled_part(&self, map: &[f32]) -> Vec<f32> {
-        let mut pooled = self.pooled.apply(&mean(map, self.inputs()));
+        let mut pooled = self.pooled.apply(&mean_row(map, self.inputs()));
         Activation::Relu.apply(&mut pooled);
         self.project_pooled.apply(&pooled)
     }
@@ -150,18 +151,6 @@ impl Aspp {
             true,
         );
     }
-}
-
-/// The mean of the rows of `map` (pixels, channels), in double precision.
-pub(super) fn mean(map: &[f32], channels: usize) -> Vec<f32> {
-    let mut sums = vec![0f64; channels];
-    for pixel in map.chunks_exact(channels) {
-        for (sum, value) in sums.iter_mut().zip(pixel) {
-            *sum += f64::from(*value);
-        }
-    }
-    let pixels = (map.len() / channels) as f64;
-    sums.iter().map(|sum| (sum / pixels) as f32).collect()
 }
 
 #[cfg(test)]
@@ -206,7 +195,7 @@ mod tests {
             ));
         }
         let mut parts: Vec<Tensor> = branches.iter().map(|b| b.forward(&map).unwrap()).collect();
-        let mut mean = Linear::from(&pooled).apply(&mean(&x, c));
+        let mut mean = Linear::from(&pooled).apply(&mean_row(&x, c));
         Activation::Relu.apply(&mut mean);
         let mean = Tensor::from_vec(mean, (1, 1, 3), &Device::Cpu).unwrap();
         parts.push(mean.broadcast_as((rows, columns, 3)).unwrap());
@@ -224,10 +213,5 @@ mod tests {
             aspp.forward(&map.narrow(2, 0, 4).unwrap().contiguous().unwrap())
                 .is_err()
         );
-    }
-
-    #[test]
-    fn a_mean_is_a_mean() {
-        assert_eq!(mean(&[1.0, 10.0, 3.0, 30.0], 2), [2.0, 20.0]);
     }
 }

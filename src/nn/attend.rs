@@ -42,12 +42,18 @@ impl Heads {
     /// Part of the columns of `tokens` (tokens, `pitch`), those from `from`
     /// on, as (heads, tokens, dim).
     pub fn split(self, tokens: &[f32], pitch: usize, from: usize) -> Vec<f32> {
-        let head = |head| tokens.chunks_exact(pitch).map(move |token| (head, token));
-        (0..self.count)
-            .flat_map(head)
-            .flat_map(|(head, token)| &token[from + head * self.dim..][..self.dim])
-            .copied()
-            .collect()
+        let mut out = vec![0.0; tokens.len() / pitch * self.inner()];
+        let heads = out.par_chunks_mut((tokens.len() / pitch * self.dim).max(1));
+        heads.enumerate().for_each(|(head, out)| {
+            let from = from + head * self.dim;
+            for (to, token) in out
+                .chunks_exact_mut(self.dim)
+                .zip(tokens.chunks_exact(pitch))
+            {
+                to.copy_from_slice(&token[from..from + self.dim]);
+            }
+        });
+        out
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a token sequence to one vector for the whole picture.
 
 use super::capture::Tokens;
+use super::rows::mean_row;
 use super::values::Values;
 use candle_core::{Result, Tensor, bail};
 
@@ -45,25 +46,13 @@ impl Pooling {
         };
         match self {
             Self::Token(index) => token(index),
-            Self::Mean => Ok(mean(&values[layout.prefix * width..], width)),
+            Self::Mean => Ok(mean_row(&values[layout.prefix * width..], width)),
             Self::ClassAndMean => {
-                let grid = mean(&values[layout.prefix * width..], width);
+                let grid = mean_row(&values[layout.prefix * width..], width);
                 Ok([token(0)?, grid].concat())
             }
         }
     }
-}
-
-/// The mean of rows of `width` values.
-fn mean(rows: &[f32], width: usize) -> Vec<f32> {
-    let mut sums = vec![0f64; width];
-    for row in rows.chunks_exact(width) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += f64::from(*value);
-        }
-    }
-    let count = (rows.len() / width) as f64;
-    sums.iter().map(|sum| (sum / count) as f32).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The Transformer encoder: the right half of the Vision Transformer's figure.
 
 use super::capture::{Capture, QueryKey, Tokens};
+use super::rows::row_lengths;
 use super::self_attention::RecordAs;
-use super::values::Values;
 use super::{LayerNorm, MlpBlock, MultiHeadSelfAttention, SwiGlu};
 use crate::task::{Cancelled, Task};
 use candle_core::{Error, Result, Tensor};
@@ -63,7 +63,7 @@ impl TransformerBlock {
             .forward(x, capture.is_on().then_some(label))?;
         let x = self.feed_forward.forward(&x)?;
         if let Some(record) = &mut record {
-            record.token_norms = Some(lengths(&x)?.into());
+            record.token_norms = Some(row_lengths(&x)?.into());
         }
         Ok((x, record))
     }
@@ -112,13 +112,6 @@ impl TransformerEncoder {
         task.progress(1.0);
         Ok((x, records))
     }
-}
-
-/// The length (L2) of each row.
-fn lengths(x: &Tensor) -> Result<Vec<f32>> {
-    let (_, width) = x.dims2()?;
-    let length = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt();
-    Ok(Values::of(x)?.chunks_exact(width).map(length).collect())
 }
 
 #[cfg(test)]

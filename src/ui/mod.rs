@@ -17,7 +17,7 @@ mod top_bar;
 mod widgets;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -262,7 +262,11 @@ impl Window {
             Some(Picked::Path(_, path)) => out.push(Command::Open(path)),
             Some(Picked::Unavailable(PathPurpose::Export)) => self.dialogs.type_export_path(),
             Some(Picked::Unavailable(purpose)) => {
-                let start = self.app.open.as_ref().and_then(|open| open.path.parent());
+                let start = match purpose {
+                    PathPurpose::Model => self.app.recent_models().next().map(PathBuf::as_path),
+                    _ => self.app.open.as_ref().map(|open| open.path.as_path()),
+                };
+                let start = start.and_then(Path::parent);
                 let start = start.map(|folder| format!("{}/", folder.display()));
                 out.push(Command::Show(Dialog::Path(
                     purpose,

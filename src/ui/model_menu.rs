@@ -140,8 +140,18 @@ fn entry(
 fn framing(ui: &mut Ui, app: &mut App) {
     ui.separator();
     ui.label(dim(ui, "What the model is shown"));
+    let dense = app
+        .model
+        .as_ref()
+        .is_some_and(|info| info.can(Capability::ClassMap));
     for framing in Framing::ALL {
-        ui.radio_value(&mut app.settings.framing, framing, framing.title());
+        let face = egui::RadioButton::new(app.settings.framing == framing, framing.title());
+        let response = ui
+            .add_enabled(dense || framing != Framing::Slide, face)
+            .on_disabled_hover_text("Tiles are for models that give each pixel a class");
+        if response.clicked() {
+            app.settings.framing = framing;
+        }
     }
 }
 

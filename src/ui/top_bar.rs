@@ -8,7 +8,7 @@ use super::theme::{self, size, space};
 use super::widgets::{command_button, dim, with_key};
 use super::{icons, keys, model_menu};
 use crate::app::tool::{MAX_RADIUS, MIN_RADIUS};
-use crate::app::{App, Command, Dialog, Tool};
+use crate::app::{App, Command, Dialog, OpenDocument, Tool};
 use crate::label::IGNORE;
 
 /// The bar itself.
@@ -185,10 +185,19 @@ pub fn options(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
             opacity(ui, app, roomy);
             if roomy {
                 ui.add_space(space::S);
-                ui.add(egui::Label::new(dim(ui, app.tool.hint())).truncate());
+                ui.add(egui::Label::new(dim(ui, hint(app))).truncate());
             }
         });
     });
+}
+
+/// What a click does now.
+fn hint(app: &App) -> &'static str {
+    let offered = |open: &OpenDocument| open.prompting.everything.is_some();
+    match &app.open {
+        Some(open) if offered(open) => "Click an area to accept it",
+        _ => app.tool.hint(),
+    }
 }
 
 fn class(ui: &mut Ui, app: &App) {

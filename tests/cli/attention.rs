@@ -272,6 +272,7 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
     for args in [
         &[][..],
         &["-o", "x.png", "other.png"],
+        &["-o", "x.png", "--npy", "x.png"],
         &["-o", "x.png", "--layer", "-1"],
         &["-o", "x.png", "--attention-head", "best"],
         &["-o", "x.png", "--query", "1"],

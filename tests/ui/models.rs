@@ -172,8 +172,17 @@ fn the_model_card_says_what_it_is_and_gives_its_classes() {
     choose(&mut bench, DENSE);
     bench.press("Model");
     bench.press("Model card");
+    bench.harness.run_steps(3);
     bench.harness.get_by_label("CC0-1.0");
     bench.press("Use its classes");
     let classes = bench.doc().document().classes();
     assert_eq!((classes.name(1), classes.name(2)), ("cat", "cup"));
+}
+
+#[test]
+fn another_model_drops_what_the_last_one_offered() {
+    let (mut bench, _) = predicted();
+    choose(&mut bench, DEFAULT_MODEL);
+    assert!(bench.doc().prompting.everything.is_none());
+    assert!(bench.harness.query_by_label("Accept cat").is_none());
 }

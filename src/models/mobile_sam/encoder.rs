@@ -1,12 +1,11 @@
 //! TinyViT with SAM's neck.
 
 use super::MobileSamConfig;
-use crate::models::dense::lengths;
 use crate::models::promptable::{ImageEncoder, Neck, ORIGINAL};
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::QueryKey;
 use crate::nn::kernels::Activation;
-use crate::nn::{Bottleneck, ConvStem, Depthwise, MlpBlock, WindowAttention};
+use crate::nn::{Bottleneck, ConvStem, Depthwise, MlpBlock, WindowAttention, row_lengths};
 use crate::task::Task;
 use candle_core::Tensor;
 use std::sync::Arc;
@@ -200,7 +199,7 @@ impl TinyVitBlock {
         if let Some(records) = records {
             let layer = format!("{}.attn", self.name);
             let mut record = QueryKey::windowed(layer, &self.attention, x)?;
-            record.token_norms = Some(lengths(&y)?.into());
+            record.token_norms = Some(row_lengths(&y)?.into());
             records.push(record);
         }
         Ok(y)

@@ -128,7 +128,7 @@ fn asking_for_what_a_model_cannot_do_says_what_it_can() {
     let error = detached(|task| classify(&sam, picture(&photo), &Options::default(), task))
         .unwrap_err()
         .to_string();
-    assert!(error.contains("prompts"), "{error}");
+    assert!(error.contains("take points"), "{error}");
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! SAM's image encoder: a plain ViT whose blocks mostly attend in windows.
 
 use super::VisionConfig;
-use crate::models::dense::lengths;
 use crate::models::promptable::{HUGGING_FACE, ImageEncoder, Neck};
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::{Grid, QueryKey};
 use crate::nn::kernels::add_assign;
 use crate::nn::{
-    LayerNorm, MlpBlock, PatchEmbedding, RelativeAttention, RelativePositions, Values,
+    LayerNorm, MlpBlock, PatchEmbedding, RelativeAttention, RelativePositions, Values, row_lengths,
 };
 use crate::task::Task;
 use candle_core::Tensor;
@@ -133,7 +132,7 @@ impl Block {
         let (x, record) = self.attention.forward(x, layer)?;
         let x = self.mlp.forward(&x)?;
         if let (Some(records), Some(mut record)) = (records, record) {
-            record.token_norms = Some(lengths(&x)?.into());
+            record.token_norms = Some(row_lengths(&x)?.into());
             records.push(record);
         }
         Ok(x)

@@ -1,11 +1,10 @@
 //! SegFormer's encoder, the Mix Transformer.
 
 use super::config::StageConfig;
-use crate::models::dense::lengths;
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::QueryKey;
 use crate::nn::kernels::Activation;
-use crate::nn::{Conv2d, LayerNorm, MixFfn, Reach, SpatialReductionAttention};
+use crate::nn::{Conv2d, LayerNorm, MixFfn, Reach, SpatialReductionAttention, row_lengths};
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -129,7 +128,7 @@ impl Block {
         };
         let (y, mut record) = self.attention.forward_recorded(x, self.name.clone())?;
         let y = self.ffn.forward(&y)?;
-        record.token_norms = Some(Arc::from(lengths(&y)?));
+        record.token_norms = Some(Arc::from(row_lengths(&y)?));
         records.push(record);
         Ok(y)
     }

@@ -40,7 +40,7 @@ pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
 }
 
 fn facts(ui: &mut Ui, info: &ModelInfo) {
-    let can: Vec<&str> = info.capabilities.iter().map(|c| c.name()).collect();
+    let can: Vec<&str> = info.capabilities.iter().map(|c| c.verb()).collect();
     let place = if info.embedded {
         "built in".to_owned()
     } else {
