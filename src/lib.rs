@@ -53,13 +53,14 @@
 //! | [`formats`] | label files, exports, the store, the journal | egui, candle |
 //! | [`nn`] | layers; `nn::kernels` holds the fused CPU ops and the only `unsafe` | checkpoints |
 //! | [`models`] | one folder per family, tensor names as in its checkpoints; checkpoints, preprocessing, asking | documents, windows |
+//! | [`evaluation`] | measures of predictions: confusion, boundaries, objects, a robot's clicks | photos, models, files |
 //! | [`attention`] | rows of attention, rollout, statistics, heatmaps from recorded queries and keys | windows, files of labels |
 //! | [`worker`] | jobs, events, the `engine` and the `io` thread | egui |
 //! | [`app`] | the state and the one place that changes it | egui |
 //! | [`ui`] | the window: canvas, panels, dialogs, theme | candle |
 //! | [`cli`] | one file per subcommand | `app`, `ui` |
 //!
-//! `label` ← `document` ← `formats`, `dataset`; `nn` ← `models` ← `attention`;
+//! `label` ← `evaluation`; `label` ← `document` ← `formats`, `dataset`; `nn` ← `models` ← `attention`;
 //! all of these ← `worker` ← `app` ← `ui`. `models` may use `label::Mask` and
 //! `photo::resample`, which know nothing of models. Only `nn`, `models`,
 //! `attention` and `worker` see candle; only `ui` and `main` see egui and rfd.
@@ -112,6 +113,7 @@ pub mod attention;
 pub mod cli;
 pub mod dataset;
 pub mod document;
+pub mod evaluation;
 pub mod formats;
 pub mod label;
 pub mod models;

@@ -17,6 +17,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("photo", &[]),
     ("nn", &[]),
     ("document", &["label"]),
+    ("evaluation", &["label"]),
     ("dataset", &["label", "document", "photo"]),
     ("formats", &["label", "document", "photo", "dataset"]),
     ("models", &["nn", "label", "document", "photo"]),
@@ -24,6 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "train",
         &[
+            "evaluation",
             "nn",
             "models",
             "attention",
@@ -37,6 +39,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
+            "evaluation",
             "label",
             "document",
             "photo",
@@ -51,6 +54,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "evaluation",
             "label",
             "document",
             "photo",
@@ -66,6 +70,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "ui",
         &[
+            "evaluation",
             "label",
             "document",
             "photo",
@@ -82,6 +87,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "evaluation",
             "label",
             "document",
             "photo",
@@ -109,6 +115,10 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
 const ONLY: &[(&str, &[&str])] = &[
     ("label", &["std", "serde", "thiserror"]),
     ("document", &["std", "serde", "thiserror"]),
+    (
+        "evaluation",
+        &["std", "serde", "thiserror", "rayon", "ab_glyph"],
+    ),
 ];
 
 /// Names that begin a path without being a package.

@@ -7,6 +7,8 @@ mod attention;
 mod classify;
 #[path = "cli/dump.rs"]
 mod dump;
+#[path = "cli/eval.rs"]
+mod eval;
 #[path = "cli/models.rs"]
 mod models;
 #[path = "cli/pipe.rs"]
@@ -154,6 +156,7 @@ fn help_and_version_are_printed() {
         &["models", "--help"],
         &["pipe", "-h"],
         &["export", "-h"],
+        &["eval", "--help"],
     ] {
         let help = patchlens(args).output().unwrap();
         assert_eq!(help.status.code(), Some(0));

@@ -82,6 +82,7 @@ impl Case {
         let (Output::Dense(scores), Output::Dense(same)) = (run.output, plain.output) else {
             panic!("{}: no scores for each place", self.name);
         };
+        let (scores, same) = (scores.logits, same.logits);
         assert!(plain.records.is_empty());
         assert_eq!(flat(&scores), flat(&same), "recording changes nothing");
         let (rows, columns, classes) = scores.dims3().unwrap();

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::Parser;
 
-use super::{attention, classify, dump, export, help, models, pipe, predict, segment};
+use super::{attention, classify, dump, eval, export, help, models, pipe, predict, segment};
 use crate::models::predict::{Framing, Options};
 use crate::photo::Limits;
 use crate::worker::DEFAULT_MODEL;
@@ -64,6 +64,8 @@ pub enum Action {
     Models(models::Args),
     /// Write exports of saved labels.
     Export(export::Args),
+    /// Tell how good predictions are.
+    Eval(Box<eval::Args>),
 }
 
 /// A complaint about the words, before it is known whose help to point to.
@@ -75,7 +77,7 @@ pub type Parsed<T> = Result<T, Complaint>;
 type Read = fn(&mut Parser, &mut Common) -> Parsed<Action>;
 
 /// All subcommands.
-const SUBCOMMANDS: [(&str, Read); 8] = [
+const SUBCOMMANDS: [(&str, Read); 9] = [
     ("segment", segment::parse),
     ("classify", classify::parse),
     ("predict", predict::parse),
@@ -84,6 +86,7 @@ const SUBCOMMANDS: [(&str, Read); 8] = [
     ("pipe", pipe::parse),
     ("models", models::parse),
     ("export", export::parse),
+    ("eval", eval::parse),
 ];
 
 /// What short options stand for.

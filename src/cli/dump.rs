@@ -202,9 +202,9 @@ fn put_output(tensors: &mut TensorFile<'_, '_>, seen: &Observation) -> Result<()
                 tensors.put(name, &[1, scores.len()], &Numbers::F32(scores))?;
             }
         }
-        Output::Dense(logits) => {
-            let values = Values::of(logits).map_err(ModelError::from)?;
-            let (shape, values) = channels_first(logits.dims(), &values);
+        Output::Dense(dense) => {
+            let values = Values::of(&dense.logits).map_err(ModelError::from)?;
+            let (shape, values) = channels_first(dense.logits.dims(), &values);
             tensors.put("logits", &shape, &Numbers::F32(&values))?;
         }
         Output::Features => {
@@ -240,12 +240,12 @@ fn put_labels(
     seen: &Observation,
     photo: &Photo,
 ) -> Result<(), Failure> {
-    let Output::Dense(logits) = &seen.run.output else {
+    let Output::Dense(dense) = &seen.run.output else {
         return Ok(());
     };
     let stretched = |(width, height): (usize, usize)| -> Result<ClassMap, ModelError> {
         let view = View::whole((width, height));
-        let map = detached(|task| ClassMap::from_logits(logits, &view, (width, height), task))?;
+        let map = detached(|task| ClassMap::from_logits(&dense.logits, &view, (width, height), task))?;
         Ok(map?)
     };
     let input = match seen.pixels.dims() {

@@ -16,6 +16,7 @@ Subcommands:
   pipe        answer JSON requests on standard input, for scripts
   models      list models and what they can do
   export      write saved labels as class maps, instance maps, masks or overlays
+  eval        how good predictions are: IoU, boundaries, objects, clicks
 Each has its own help: patchlens segment --help. To open a photo or folder with
 such a name, write ./segment.
 
@@ -292,4 +293,55 @@ Options:
 Examples:
   patchlens export photos/*.jpg -o training
   patchlens export a.jpg b.jpg --kind binary --class cat -o cats
+";
+
+/// `patchlens eval --help`
+pub const EVAL: &str = "\
+Tell how good predictions are, against label maps that are right.
+
+Usage: patchlens eval semantic --truth DIR --pred DIR [OPTIONS]
+       patchlens eval semantic --truth DIR --model M --images DIR [OPTIONS]
+       patchlens eval instances --truth DIR --pred DIR [OPTIONS]
+       patchlens eval clicks --images DIR --masks DIR [--model M] [OPTIONS]
+
+semantic: class maps, NAME.png in both folders, 8-bit. IoU, precision and recall of
+each class, their mean, pixel accuracy, and the boundary F-score of Csurka et al. 2013
+(outlines within 0.75 % of the diagonal; mean over photos). Pixels that are 255 in the
+truth are left out; predicted pixels of no class are wrong. A folder with labels/ in it
+stands for that. Class names come from --classes, or from a patchlens.json there.
+instances: instance maps, NAME.png in both folders, 16-bit grey, 0 for none. The mean
+average precision of the 2018 Data Science Bowl: found / (found + missed + invented)
+objects, for IoU above 0.5, 0.55 ... 0.95, mean over photos. A folder with instances/
+in it stands for that.
+clicks: a robot clicks objects as in f-BRS and RITM: in the middle of the object, then
+always in the middle of the largest error. How many clicks IoU 0.85 and 0.9 take, and
+the mean IoU after 1, 2, 3 and 5. The model is given all points so far and the mask
+before. Masks are NAME__K.png for the photo NAME: 255 is the object, 0 background, 128
+ignored.
+
+Options:
+      --truth DIR          the maps that are right; each needs a prediction
+      --pred DIR           the predicted maps
+  -m, --model M            a built-in model or a checkpoint folder [clicks: mobile-sam]
+      --images DIR         the photos
+      --fit, --size        semantic: see patchlens predict --help
+      --classes FILE       semantic: JSON with classes, of id and name each, of the truth;
+                           a model's are matched by name
+      --map FROM=TO        semantic: the predicted class FROM is the truth's TO, names or
+                           numbers; repeatable
+      --masks DIR          clicks: the objects
+      --max-clicks N       clicks: give up after N [20]
+      --no-prior           clicks: ask with the points alone, not with the mask before
+  -o, --output DIR         write eval.json, and of semantic confusion.png, there; it is
+                           created if it is missing
+      --json               print one JSON object
+      --max-megapixels N   refuse pictures with more than N million pixels [256]
+      --threads N          compute with N threads instead of one per core
+  -h, --help               show this
+
+Examples:
+  patchlens eval semantic --truth dev/labels --pred out --classes classes.json -o report
+  patchlens eval semantic --truth dev/labels --model segformer-b0 --images dev/images
+  patchlens eval instances --truth dev/instances --pred out
+  patchlens eval clicks --images dev/images --masks dev/masks --json
 ";

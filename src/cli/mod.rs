@@ -9,6 +9,7 @@ mod attention;
 mod classes;
 mod classify;
 mod dump;
+mod eval;
 mod export;
 mod help;
 mod layers;
@@ -106,6 +107,7 @@ pub fn run(
             Action::Pipe(args) => pipe::run(&args),
             Action::Models(args) => models::run(&args),
             Action::Export(args) => export::run(&args),
+            Action::Eval(args) => eval::run(&args),
         }
         .map(|()| ExitCode::SUCCESS)
     });

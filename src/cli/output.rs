@@ -1,5 +1,6 @@
 //! Writing: standard output and files, without panics and without halves.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -78,6 +79,19 @@ pub fn check_folder(folder: &Path) -> Result<(), Failure> {
         let parent = folder_of(folder).display();
         format!("there is no folder {parent} in which {shown} could be created")
     }))
+}
+
+/// Create the folder if it is not there; another process may do the same.
+pub fn create_folder(folder: &Path) -> Result<(), Failure> {
+    match fs::create_dir(folder) {
+        Err(error) if !folder.is_dir() => {
+            let folder = folder.display();
+            Err(Failure::Sentence(format!(
+                "{folder} cannot be created: {error}"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Try each of `items`: a failure is told, and the others go on.

@@ -1,7 +1,6 @@
 //! `patchlens predict`: a class for each pixel of photos.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use serde::Serialize;
 use super::args::{Action, Common, Parsed, Word, read};
 use super::classes::{ClassPixels, Legend, check_count, legend, palette};
 use super::model::{load, picture};
-use super::output::{check_folder, each, json_line, milliseconds, print};
+use super::output::{check_folder, create_folder, each, json_line, milliseconds, print};
 use super::photos::{Named, Taken, expanded, named};
 use super::tensors::channels_first;
 use super::{Failure, help};
@@ -225,7 +224,7 @@ fn one(model: &LoadedModel, image: &Path, files: &Files, args: &Args) -> Result<
         classes: &painted.classes,
     };
     let contents = contents(model, &photo, files, &found, &painted, &about)?;
-    create(&args.folder)?;
+    create_folder(&args.folder)?;
     write_files(&contents)?;
     if !args.json {
         return print(&told(&files.labels, &painted, &photo));
@@ -269,28 +268,15 @@ fn contents(
 /// The model's scores, (1, classes, rows, columns).
 fn scores(model: &LoadedModel, found: &Semantic) -> Result<Vec<u8>, Failure> {
     let output = found.observation.as_ref().map(|seen| &seen.run.output);
-    let Some(Output::Dense(logits)) = output else {
+    let Some(Output::Dense(dense)) = output else {
         let title = &model.info.title;
         return Err(Failure::Sentence(format!(
             "{title} gave no scores that could be written"
         )));
     };
-    let values = Values::of(logits).map_err(ModelError::from)?;
-    let (shape, values) = channels_first(logits.dims(), &values);
+    let values = Values::of(&dense.logits).map_err(ModelError::from)?;
+    let (shape, values) = channels_first(dense.logits.dims(), &values);
     Ok(npy(&shape, &values)?)
-}
-
-/// Create the folder if it is not there; another shard may do the same.
-fn create(folder: &Path) -> Result<(), Failure> {
-    match fs::create_dir(folder) {
-        Err(error) if !folder.is_dir() => {
-            let folder = folder.display();
-            Err(Failure::Sentence(format!(
-                "{folder} cannot be created: {error}"
-            )))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// For people: the file and the largest classes.

@@ -175,6 +175,10 @@ fn help_is_found_everywhere() {
         &["pipe", "--help"],
         &["models", "-h"],
         &["export", "--help"],
+        &["eval", "-h"],
+        &["eval", "semantic", "-h"],
+        &["eval", "instances", "--truth", "a", "--help"],
+        &["eval", "clicks", "--help"],
         &["segment", "a.jpg", "--help"],
     ] {
         let Ok(Action::Help(text)) = parsed(words) else {
@@ -200,6 +204,41 @@ pub(super) fn folder() -> (tempfile::TempDir, PathBuf) {
         .save(&path)
         .unwrap();
     (folder, path)
+}
+
+#[test]
+fn what_to_evaluate_fits_together() {
+    let fine = |words: &[&str]| {
+        let words = [&["eval"], words].concat();
+        assert!(matches!(parsed(&words), Ok(Action::Eval(_))), "{words:?}");
+    };
+    fine(&["semantic", "--truth", "t", "--pred", "p"]);
+    fine(&["semantic", "--truth", "t", "--model", "m", "--images", "i"]);
+    fine(&["semantic", "--truth", "t", "--pred", "p", "--map", "a=b", "-o", "o"]);
+    fine(&["instances", "--truth", "t", "--pred", "p", "--json"]);
+    fine(&["clicks", "--images", "i", "--masks", "m", "--max-clicks", "5"]);
+    for (words, told) in [
+        (&[][..], "semantic, instances or clicks"),
+        (&["panoptic"], "\"panoptic\""),
+        (&["--json"], "--json"),
+        (&["semantic", "--truth", "t"], "--pred"),
+        (&["semantic", "--pred", "p"], "--truth"),
+        (&["semantic", "--truth", "t", "--model", "m"], "--images"),
+        (&["semantic", "--truth", "t", "--pred", "p", "--model", "m"], "not from both"),
+        (&["semantic", "--truth", "t", "--pred", "p", "--images", "i"], "go with --model"),
+        (&["semantic", "--truth", "t", "--pred", "p", "--map", "a"], "FROM=TO"),
+        (&["instances", "--truth", "t"], "--pred"),
+        (&["instances", "--truth", "t", "--pred", "p", "--model", "m"], "--model"),
+        (&["clicks", "--masks", "m"], "--images"),
+        (&["clicks", "--images", "i"], "--masks"),
+        (&["clicks", "--images", "i", "--masks", "m", "--max-clicks", "0"], "--max-clicks"),
+        (&["clicks", "--images", "i", "--masks", "m", "--max-clicks", "257"], "at most 256"),
+        (&["clicks", "extra"], "extra"),
+    ] {
+        let found = complaint(&[&["eval"], words].concat());
+        assert!(found.contains(told), "{words:?}: {found}");
+        assert!(found.contains("patchlens eval --help"), "{found}");
+    }
 }
 
 fn segment_args(image: &Path, output: PathBuf, prompt: Prompt) -> segment::Args {

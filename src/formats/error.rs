@@ -146,6 +146,12 @@ pub enum StoreError {
         /// Width × height of the photo.
         photo: String,
     },
+    /// A file that is no label map.
+    #[error("{why}")]
+    Unfit {
+        /// The file and what is wrong with it: a sentence.
+        why: String,
+    },
     /// A picture could not be encoded.
     #[error("the picture for {file} cannot be made ({why}): close other programs and try again")]
     Encode {

@@ -71,7 +71,7 @@ pub(super) fn with_missing(classes: &Classes, missing: &[ClassId]) -> Classes {
 }
 
 /// One class id per pixel, whatever way they are stored.
-fn class_ids(raster: Raster, classes: &Classes) -> Result<Vec<ClassId>, String> {
+pub(super) fn class_ids(raster: Raster, classes: &Classes) -> Result<Vec<ClassId>, String> {
     match raster {
         Raster::Bytes(ids) => Ok(ids),
         Raster::Words(ids) => ids

@@ -83,12 +83,24 @@ pub(super) enum Raster {
     Colors(Vec<[u8; 3]>),
 }
 
+fn decoder(data: &[u8]) -> png::Decoder<Cursor<&[u8]>> {
+    let limits = png::Limits { bytes: 64 << 20 };
+    png::Decoder::new_with_limits(Cursor::new(data), limits)
+}
+
+/// Width and height of a PNG, from its header.
+pub(super) fn size(data: &[u8], path: &Path) -> Result<(u32, u32), String> {
+    let mut decoder = decoder(data);
+    let info = decoder.read_header_info();
+    let info = info.map_err(|error| damage(path, &error))?;
+    Ok((info.width, info.height))
+}
+
 /// Decode a PNG that must have this size.
 ///
 /// The reason for refusing it is worded to follow "… cannot be used: ".
 pub(super) fn decode(data: &[u8], size: (u32, u32), path: &Path) -> Result<Raster, String> {
-    let limits = png::Limits { bytes: 64 << 20 };
-    let mut decoder = png::Decoder::new_with_limits(Cursor::new(data), limits);
+    let mut decoder = decoder(data);
     let info = decoder
         .read_header_info()
         .map_err(|error| damage(path, &error))?;

@@ -53,17 +53,35 @@ impl Checkpoint {
             });
         }
         let config = Config::read(&path)?;
-        let family = Family::of(&config).map_err(|found| ModelError::UnknownFamily {
-            folder: folder.to_owned(),
-            found,
-            known: Family::supported(),
-        })?;
+        let family = family(&config, folder)?;
         Ok(Self {
             labels: Labels::of(&config)?,
             preprocessor: Preprocessor::read(folder, family, &config)?,
             licence: licence::of(folder),
             title: title(folder),
             folder: folder.to_owned(),
+            config,
+            family,
+        })
+    }
+
+    /// The checkpoint called `name` with these two small files, of weights
+    /// that are kept elsewhere.
+    ///
+    /// # Errors
+    /// If its family is not supported, or a file is not what it should be.
+    pub fn parse(name: &str, config: &str, preprocessor: &str) -> Result<Self, ModelError> {
+        let folder = PathBuf::from(name);
+        let config = Config::parse_text(config, &format!("{name}/config.json"))?;
+        let family = family(&config, &folder)?;
+        let file = format!("{name}/preprocessor_config.json");
+        let preprocessor = Config::parse_text(preprocessor, &file)?;
+        Ok(Self {
+            labels: Labels::of(&config)?,
+            preprocessor: Preprocessor::from_config(&preprocessor, family)?,
+            licence: None,
+            title: name.to_owned(),
+            folder,
             config,
             family,
         })
@@ -76,6 +94,14 @@ impl Checkpoint {
     pub fn weights<'t>(&self) -> Result<Weights<'t>, ModelError> {
         Weights::open(&self.folder)
     }
+}
+
+fn family(config: &Config, folder: &Path) -> Result<Family, ModelError> {
+    Family::of(config).map_err(|found| ModelError::UnknownFamily {
+        folder: folder.to_owned(),
+        found,
+        known: Family::supported(),
+    })
 }
 
 /// A folder's name; in the cache of the Hub's client, where the folder is named

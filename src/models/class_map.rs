@@ -194,7 +194,7 @@ fn highest(scores: &[f32]) -> usize {
 
 /// Where along one axis of the scores a photo pixel lies.
 #[derive(Clone, Copy)]
-struct Samples {
+pub(super) struct Samples {
     start: f32,
     scale: f32,
     last: usize,
@@ -203,7 +203,7 @@ struct Samples {
 
 impl Samples {
     /// `count` samples between `start` and `end`, in photo pixels.
-    fn new(start: f64, end: f64, count: usize) -> Self {
+    pub fn new(start: f64, end: f64, count: usize) -> Self {
         Self {
             start: start as f32,
             scale: (count as f64 / (end - start)) as f32,
@@ -213,13 +213,13 @@ impl Samples {
     }
 
     /// The pixels whose centres lie in the view.
-    fn pixels(&self, side: usize) -> std::ops::Range<usize> {
+    pub fn pixels(&self, side: usize) -> std::ops::Range<usize> {
         let bound = |v: f64| ((v - 0.5).ceil().max(0.0) as usize).min(side);
         bound(self.view.0)..bound(self.view.1)
     }
 
     /// Lower and upper neighbour of a pixel and the share of the upper one.
-    fn at(&self, pixel: usize) -> (usize, usize, f32) {
+    pub fn at(&self, pixel: usize) -> (usize, usize, f32) {
         let position = ((pixel as f32 + 0.5 - self.start) * self.scale - 0.5).max(0.0);
         let lower = (position as usize).min(self.last);
         let upper = (lower + 1).min(self.last);

@@ -21,11 +21,14 @@ pub enum Family {
     MobileVit,
     /// SegFormer (Xie et al. 2021).
     SegFormer,
+    /// DeepLabV3+ (Chen et al. 2018) on a plain ViT or on MobileSAM's TinyViT,
+    /// as this program trains them.
+    VitDeepLab,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::MobileSam,
         Self::Sam,
         Self::Vit,
@@ -34,6 +37,7 @@ impl Family {
         Self::Dinov2WithRegisters,
         Self::MobileVit,
         Self::SegFormer,
+        Self::VitDeepLab,
     ];
 
     /// Its `model_type` in `config.json`.
@@ -47,6 +51,7 @@ impl Family {
             Self::Dinov2WithRegisters => "dinov2_with_registers",
             Self::MobileVit => "mobilevit",
             Self::SegFormer => "segformer",
+            Self::VitDeepLab => "vit_deeplabv3plus",
         }
     }
 
@@ -61,6 +66,7 @@ impl Family {
             Self::Dinov2WithRegisters => "DINOv2 with registers",
             Self::MobileVit => "MobileViT + DeepLabV3",
             Self::SegFormer => "SegFormer",
+            Self::VitDeepLab => "ViT-DeepLabV3+",
         }
     }
 
@@ -75,6 +81,7 @@ impl Family {
             Self::Dinov2WithRegisters => "Dinov2WithRegisters",
             Self::MobileVit => "MobileViT",
             Self::SegFormer => "Segformer",
+            Self::VitDeepLab => "VitDeepLabV3Plus",
         }
     }
 
@@ -85,6 +92,7 @@ impl Family {
             Self::Sam => Some("SamModel"),
             Self::MobileVit => Some("MobileViTForSemanticSegmentation"),
             Self::SegFormer => Some("SegformerForSemanticSegmentation"),
+            Self::VitDeepLab => Some("VitDeepLabV3PlusForSemanticSegmentation"),
             _ => None,
         }
     }

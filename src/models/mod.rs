@@ -7,6 +7,7 @@
 
 pub mod checkpoint;
 mod class_map;
+pub mod deeplab;
 mod dense;
 mod error;
 pub mod family;
@@ -30,9 +31,9 @@ pub use family::Family;
 pub use geometry::View;
 pub use preprocess::{Fit, Prepared, Preprocessor, Resize};
 pub use promptable::{
-    Candidate, Encoding, EverythingOptions, LowResMask, Prediction, Prompt, PromptPoint,
+    Candidate, Encoding, EverythingOptions, FeatureMap, LowResMask, Prediction, Prompt, PromptPoint,
     PromptableModel, ScoredMask,
 };
 pub use registry::{Capability, LoadedModel, ModelInfo};
-pub use vision::{Hidden, Output, OutputKind, Run, VisionModel};
+pub use vision::{Boundary, Dense, Hidden, Output, OutputKind, Run, VisionModel};
 pub use weights::Weights;

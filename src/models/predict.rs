@@ -4,13 +4,16 @@
 //! A network takes a picture of about the size that it was trained on.
 //! [`Framing`] says how a photo of any aspect becomes one.
 
+mod objects;
 mod slide;
 
-use super::class_map::{ClassMap, confidence};
+use super::class_map::{ClassMap, ClassMask, confidence};
 use super::geometry::View;
 use super::preprocess::Fit;
-use super::vision::{Output, Run};
-use super::{Capability, LoadedModel, ModelError};
+use super::vision::{Dense, Output, Run};
+use objects::Objects;
+use super::{Capability, Encoding, LoadedModel, ModelError};
+use crate::label::Mask;
 use crate::nn::Values;
 use crate::nn::capture::Capture;
 use crate::task::Task;
@@ -114,7 +117,7 @@ impl Observation {
     /// Bytes of memory that this holds.
     pub fn bytes(&self) -> usize {
         let output = match &self.run.output {
-            Output::Dense(logits) => logits.elem_count(),
+            Output::Dense(dense) => dense.logits.elem_count(),
             Output::Classes { logits, .. } => logits.len(),
             Output::Features => 0,
         };
@@ -166,6 +169,17 @@ pub struct Semantic {
     /// What the network was shown and made of it; `None` after sliding, which
     /// shows it many pictures.
     pub observation: Option<Observation>,
+    objects: Option<Objects>,
+}
+
+impl Semantic {
+    /// The regions of a class: its objects, if the model tells where those end,
+    /// or else its connected areas.
+    pub fn regions(&self, found: &ClassMask) -> Vec<Mask> {
+        let objects = self.objects.as_ref();
+        let objects = objects.and_then(|objects| objects.split(found, &self.map));
+        objects.unwrap_or_else(|| found.mask.components())
+    }
 }
 
 /// Show a photo to a model that is not prompted.
@@ -209,7 +223,7 @@ fn is_finite(run: &Run) -> Result<bool, ModelError> {
     let finite = |values: &[f32]| values.iter().fold(true, |all, v| all & v.is_finite());
     let output = match &run.output {
         Output::Classes { logits, .. } => finite(logits),
-        Output::Dense(logits) => finite(&Values::of(logits)?),
+        Output::Dense(dense) => finite(&Values::of(&dense.logits)?),
         Output::Features => true,
     };
     let hidden = match &run.hidden {
@@ -256,27 +270,52 @@ pub fn segment(
     let report = |fraction: f32| task.progress(fraction * NETWORK);
     let observation = observe(model, picture, options, task.reporting_to(&report))?;
     let report = |fraction: f32| task.progress(NETWORK + fraction * (1.0 - NETWORK));
-    let logits = dense(model, &observation.run)?;
-    let (map, confidence) = (
-        ClassMap::from_logits(
-            logits,
-            &observation.view,
-            picture.size(),
-            task.reporting_to(&report),
-        )??,
-        confidence(logits)?,
-    );
+    let dense = dense(model, &observation.run)?;
+    let view = observation.view;
+    let semantic = read(dense, &view, picture.size(), task.reporting_to(&report))?;
     Ok(Semantic {
-        map,
-        confidence,
         observation: Some(observation),
+        ..semantic
+    })
+}
+
+/// The class of each pixel of a photo that has been encoded, by a model that
+/// stands on such encodings: costs no second pass of the encoder.
+///
+/// # Errors
+/// If the model does not stand on this encoding; [`ModelError::Cancelled`].
+pub fn segment_encoding(
+    model: &LoadedModel,
+    encoding: &Encoding,
+    task: Task<'_>,
+) -> Result<Semantic, ModelError> {
+    let network = model.vision()?.on_encodings();
+    let network = network.ok_or_else(|| model.lacks(Capability::ClassMap))?;
+    let run = network.run_on(&encoding.feature_maps()?, task)?;
+    let size = (encoding.width() as usize, encoding.height() as usize);
+    read(dense(model, &run)?, &encoding.view(), size, task)
+}
+
+/// What scores say of a photo of (width, height) pixels, of which they cover
+/// `view`.
+fn read(
+    dense: &Dense,
+    view: &View,
+    size: (usize, usize),
+    task: Task<'_>,
+) -> Result<Semantic, ModelError> {
+    Ok(Semantic {
+        map: ClassMap::from_logits(&dense.logits, view, size, task)??,
+        confidence: confidence(&dense.logits)?,
+        observation: None,
+        objects: Objects::of(dense, view, size)?,
     })
 }
 
 /// The scores of a dense model.
-fn dense<'a>(model: &LoadedModel, run: &'a Run) -> Result<&'a Tensor, ModelError> {
+fn dense<'a>(model: &LoadedModel, run: &'a Run) -> Result<&'a Dense, ModelError> {
     match &run.output {
-        Output::Dense(logits) => Ok(logits),
+        Output::Dense(dense) => Ok(dense),
         _ => Err(model.lacks(Capability::ClassMap)),
     }
 }

@@ -69,6 +69,8 @@ pub struct Preprocessor {
     pub bgr: bool,
     /// Width and height that are filled up with zeros at the right and bottom.
     pub pad: Option<(usize, usize)>,
+    /// What the input's sides are filled up to multiples of, in the same way.
+    pub divisor: usize,
 }
 
 /// A network's input.

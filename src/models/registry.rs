@@ -1,11 +1,16 @@
 //! Which models there are and how to load one: by the name of an embedded one
 //! or from a checkpoint folder.
 
+mod embedded;
+
+pub use embedded::{MOBILE_SAM, PLAIN_DEEPLAB, TINY_DEEPLAB, embedded, is_embedded_name};
+
 use super::checkpoint::{Checkpoint, Labels};
+use super::deeplab::VitDeepLab;
 use super::preprocess::Preprocessor;
 use super::vision::{OutputKind, VisionModel};
-use super::{Family, ModelError, PromptableModel};
-use super::{mobile_sam, mobilevit, sam, segformer, vit};
+use super::{Family, ModelError, PromptableModel, Weights};
+use super::{deeplab, mobile_sam, mobilevit, sam, segformer, vit};
 use crate::task::Task;
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -89,7 +94,7 @@ pub struct LoadedModel {
 }
 
 enum Network {
-    Promptable(Box<PromptableModel>),
+    Promptable(Arc<PromptableModel>),
     Vision(Box<dyn VisionModel>),
 }
 
@@ -113,6 +118,18 @@ impl LoadedModel {
         match &self.network {
             Network::Vision(model) => Ok(&**model),
             Network::Promptable(_) => Err(self.lacks(Capability::ClassMap)),
+        }
+    }
+
+    /// Whether this model stands on the encodings of `other`, so that a photo
+    /// need not be encoded for both.
+    pub fn stands_on(&self, other: &Self) -> bool {
+        match (&self.network, &other.network) {
+            (Network::Vision(model), Network::Promptable(encoder)) => {
+                let own = model.on_encodings().and_then(VitDeepLab::encoder);
+                own.is_some_and(|own| Arc::ptr_eq(own, encoder))
+            }
+            _ => false,
         }
     }
 
@@ -147,43 +164,11 @@ impl std::fmt::Debug for LoadedModel {
     }
 }
 
-/// Name of the embedded MobileSAM, the default model.
-pub const MOBILE_SAM: &str = "mobile-sam";
-
 const PROMPTABLE: &[Capability] = &[
     Capability::Prompts,
     Capability::Everything,
     Capability::Attention,
 ];
-
-/// The models that are part of this build; empty without the feature
-/// `embedded-weights`.
-pub fn embedded() -> Vec<ModelInfo> {
-    if cfg!(feature = "embedded-weights") {
-        vec![mobile_sam_info()]
-    } else {
-        Vec::new()
-    }
-}
-
-fn mobile_sam_info() -> ModelInfo {
-    ModelInfo {
-        name: Cow::Borrowed(MOBILE_SAM),
-        title: Cow::Borrowed("MobileSAM"),
-        family: Family::MobileSam,
-        parameters: 9_803_780,
-        licence: Cow::Borrowed("Apache-2.0"),
-        capabilities: Cow::Borrowed(PROMPTABLE),
-        labels: Arc::default(),
-        embedded: true,
-    }
-}
-
-/// Whether `name` is that of an embedded model, which wins over a folder of
-/// the same name (`./NAME` means the folder).
-pub fn is_embedded_name(name: &OsStr) -> bool {
-    name == MOBILE_SAM
-}
 
 /// Load an embedded model by name, or a checkpoint from its folder. Reports
 /// how much of the weights has been read, and stops when asked to.
@@ -195,8 +180,8 @@ pub fn load(
     task: Task<'_>,
 ) -> Result<Arc<LoadedModel>, ModelError> {
     let name = name_or_folder.as_ref();
-    if is_embedded_name(name) {
-        return load_embedded();
+    if let Some(model) = embedded::named(name) {
+        return model?.load(task);
     }
     load_folder(existing(name)?, task).map(Arc::new)
 }
@@ -207,8 +192,8 @@ pub fn load(
 /// If there is no such model, or its configuration cannot be used.
 pub fn describe(name_or_folder: impl AsRef<OsStr>) -> Result<ModelInfo, ModelError> {
     let name = name_or_folder.as_ref();
-    if is_embedded_name(name) {
-        return Ok(mobile_sam_info());
+    if let Some(model) = embedded::named(name) {
+        return model?.describe();
     }
     let folder = existing(name)?;
     Ok(info_of(&Checkpoint::read(folder)?))
@@ -231,43 +216,37 @@ fn existing(name: &OsStr) -> Result<&Path, ModelError> {
     })
 }
 
-#[cfg(feature = "embedded-weights")]
-fn load_embedded() -> Result<Arc<LoadedModel>, ModelError> {
-    static WEIGHTS: &[u8] = include_bytes!("../../weights/mobile-sam/model.safetensors");
-    let model = mobile_sam::from_safetensors(WEIGHTS)?;
-    Ok(Arc::new(LoadedModel {
-        info: mobile_sam_info(),
-        preprocessor: mobile_sam::preprocessor(1024),
-        network: Network::Promptable(Box::new(model)),
-    }))
-}
-
-#[cfg(not(feature = "embedded-weights"))]
-fn load_embedded() -> Result<Arc<LoadedModel>, ModelError> {
-    Err(ModelError::NotEmbedded)
-}
-
 fn load_folder(folder: &Path, task: Task<'_>) -> Result<LoadedModel, ModelError> {
     let checkpoint = Checkpoint::read(folder)?;
     let weights = checkpoint.weights()?.watched(task);
     task.check()?;
+    build(checkpoint, &weights)
+}
+
+/// The model of a checkpoint.
+fn build(checkpoint: Checkpoint, weights: &Weights) -> Result<LoadedModel, ModelError> {
     let (config, family) = (&checkpoint.config, checkpoint.family);
     let network = match family {
         Family::MobileSam => {
-            Network::Promptable(Box::new(mobile_sam::load(&weights, &checkpoint)?))
+            Network::Promptable(Arc::new(mobile_sam::load(weights, &checkpoint)?))
         }
-        Family::Sam => Network::Promptable(Box::new(sam::load(&weights, &checkpoint)?)),
+        Family::Sam => Network::Promptable(Arc::new(sam::load(weights, &checkpoint)?)),
         Family::Vit | Family::Deit | Family::Dinov2 | Family::Dinov2WithRegisters => {
             Network::Vision(Box::new(vit::VisionTransformer::load(
-                &weights, config, family,
+                weights, config, family,
             )?))
         }
         Family::MobileVit => {
-            Network::Vision(Box::new(mobilevit::MobileVit::load(&weights, config)?))
+            Network::Vision(Box::new(mobilevit::MobileVit::load(weights, config)?))
         }
         Family::SegFormer => {
-            Network::Vision(Box::new(segformer::SegFormer::load(&weights, config)?))
+            Network::Vision(Box::new(segformer::SegFormer::load(weights, config)?))
         }
+        Family::VitDeepLab => Network::Vision(Box::new(deeplab::VitDeepLab::load(
+            weights,
+            config,
+            embedded::encoder,
+        )?)),
     };
     let mut info = info_of(&checkpoint);
     info.parameters = weights.parameters();

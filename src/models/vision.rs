@@ -2,9 +2,11 @@
 //! (semantic segmentation) models, behind one trait.
 
 use super::ModelError;
+use super::deeplab::VitDeepLab;
 use crate::nn::capture::{Capture, QueryKey, Tokens};
 use crate::task::Task;
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// A network that reads a preprocessed picture. Immutable; share it by `Arc`.
 pub trait VisionModel: Send + Sync {
@@ -25,6 +27,12 @@ pub trait VisionModel: Send + Sync {
 
     /// Number of parameters in the checkpoint.
     fn parameters(&self) -> usize;
+
+    /// Itself, if it stands on another model's encodings, so that a photo that
+    /// has been encoded need not be encoded again.
+    fn on_encodings(&self) -> Option<&VitDeepLab> {
+        None
+    }
 }
 
 /// What a network made of a picture.
@@ -62,9 +70,39 @@ pub enum Output {
     },
     /// Nothing but features: see [`Run::hidden`].
     Features,
-    /// Scores of classes for each place, (rows, columns, classes), coarser
-    /// than the picture.
-    Dense(Tensor),
+    /// Scores of classes for each place.
+    Dense(Dense),
+}
+
+/// What a dense model says of each place, coarser than the picture.
+#[derive(Clone, Debug)]
+pub struct Dense {
+    /// Scores of classes before the softmax, (rows, columns, classes).
+    pub logits: Tensor,
+    /// Where objects end, of models that tell.
+    pub boundary: Option<Boundary>,
+    /// Score before the sigmoid that the picture shows a class, (classes), of
+    /// models that tell.
+    pub presence: Option<Vec<f32>>,
+}
+
+/// Where a dense model sees objects end, so that touching ones come apart.
+#[derive(Clone, Debug)]
+pub struct Boundary {
+    /// Score of each place before the sigmoid, (rows, columns).
+    pub scores: Tensor,
+    /// The classes whose pixels form objects.
+    pub classes: Arc<[usize]>,
+}
+
+impl From<Tensor> for Dense {
+    fn from(logits: Tensor) -> Self {
+        Self {
+            logits,
+            boundary: None,
+            presence: None,
+        }
+    }
 }
 
 /// Output tokens of a plain Vision Transformer.

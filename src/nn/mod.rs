@@ -17,6 +17,7 @@ mod conv;
 mod conv2d;
 mod cross_attention;
 mod filtered_mlp;
+pub mod grad;
 mod hypernetwork;
 mod interpolate;
 mod inverted_residual;

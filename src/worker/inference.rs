@@ -9,7 +9,7 @@ use super::engine::{Engine, Observed, Seen, Wanted};
 use super::message::{ClassArea, Found, Likely, Proposal, Stage};
 use super::steps::{JobError, Steps};
 use crate::label::Mask;
-use crate::models::predict::{self, Picture};
+use crate::models::predict::{self, Framing, Picture, Semantic};
 use crate::models::{
     Capability, Encoding, EverythingOptions, LoadedModel, ModelInfo, Prompt, registry,
 };
@@ -79,6 +79,27 @@ impl ModelEngine {
         let seen = compute()?;
         self.cache.insert(photo, key, seen.bytes(), seen.clone());
         Ok((seen, false))
+    }
+
+    /// The prompter's encoding of the photo, if `model` stands on it and is to
+    /// see the whole photo as it was trained to.
+    fn shared_encoding(
+        &mut self,
+        model: &LoadedModel,
+        photo: &Arc<Photo>,
+        options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<Option<Encoding>, JobError> {
+        let as_trained = options.framing == Framing::Trained && options.input.is_none();
+        if !as_trained || options.capture.is_on() {
+            return Ok(None);
+        }
+        let prompter = self.prompter.clone();
+        let prompter = self.model(&prompter, steps)?;
+        if !model.stands_on(&prompter) {
+            return Ok(None);
+        }
+        Ok(Some(self.encoded(photo, steps)?.1))
     }
 
     /// The prompter with its encoding of the photo, and whether that was in
@@ -202,11 +223,17 @@ impl Engine for ModelEngine {
     ) -> Result<(ModelInfo, Found), JobError> {
         let model = self.model(model, steps)?;
         let (info, picture) = (model.info.clone(), picture(photo));
+        let encoding = self.shared_encoding(&model, photo, options, steps)?;
         let found = steps.run(Stage::Predicting, |task| {
             if info.can(Capability::Classes) {
                 return classes(&model, picture, options, task);
             }
-            areas(&model, picture, options, task)
+            let semantic = match &encoding {
+                Some(encoding) => predict::segment_encoding(&model, encoding, task)?,
+                None => predict::segment(&model, picture, options, task)?,
+            };
+            task.check()?;
+            Ok(areas(&model, &semantic))
         })?;
         Ok((info, found))
     }
@@ -263,20 +290,13 @@ fn classes(
 }
 
 /// What a dense model sees where.
-fn areas(
-    model: &LoadedModel,
-    picture: Picture<'_>,
-    options: &predict::Options,
-    task: crate::task::Task<'_>,
-) -> Result<Found, JobError> {
-    let semantic = predict::segment(model, picture, options, task)?;
-    task.check()?;
+fn areas(model: &LoadedModel, semantic: &Semantic) -> Found {
     let areas = semantic.map.masks().into_iter().map(|found| ClassArea {
         name: model.info.labels.name(found.id),
-        regions: found.mask.components(),
+        regions: semantic.regions(&found),
         score: semantic.confidence.get(found.id).copied().unwrap_or(0.0),
     });
-    Ok(Found::Pixels(areas.collect()))
+    Found::Pixels(areas.collect())
 }
 
 #[cfg(all(test, feature = "embedded-weights"))]

@@ -150,11 +150,11 @@ fn check_output(out: &Path, photo: &Photo) -> Result<(), String> {
 fn painted(model: &LoadedModel, seen: &Observation, photo: &Photo) -> Result<Legend, String> {
     text(model.needs(Capability::ClassMap))?;
     check_count(&model.info)?;
-    let Output::Dense(logits) = &seen.run.output else {
+    let Output::Dense(dense) = &seen.run.output else {
         return Err(format!("{} gave no scores", model.info.title));
     };
     let size = (photo.width() as usize, photo.height() as usize);
-    let map = detached(|task| ClassMap::from_logits(logits, &seen.view, size, task));
+    let map = detached(|task| ClassMap::from_logits(&dense.logits, &seen.view, size, task));
     let map = text(map.map_err(ModelError::from))?;
     legend(&text(map)?, &model.info.labels)
 }

@@ -1,7 +1,7 @@
 //! TinyViT with SAM's neck.
 
 use super::MobileSamConfig;
-use crate::models::promptable::{ImageEncoder, Neck, ORIGINAL};
+use crate::models::promptable::{ImageEncoder, Neck, ORIGINAL, Taps};
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::QueryKey;
 use crate::nn::kernels::Activation;
@@ -24,6 +24,9 @@ pub(super) struct Encoder {
 struct Step {
     block: Block,
     cost: f32,
+    /// Whether it is the last of its stage at its stride, so that its map is a
+    /// level for decode heads.
+    level: bool,
 }
 
 enum Block {
@@ -43,6 +46,9 @@ struct TinyVitBlock {
 const STEM_COST: f32 = 2.0;
 const NECK_COST: f32 = 2.5;
 
+/// The stages whose maps are levels: at strides 4, 8 and 16.
+const LEVELS: [usize; 3] = [0, 1, 3];
+
 impl Encoder {
     pub(super) fn load(weights: &Weights, config: &MobileSamConfig) -> Result<Self, ModelError> {
         let root = "image_encoder";
@@ -58,10 +64,12 @@ impl Encoder {
         for stage in 0..4 {
             for block in 0..config.depths[stage] {
                 let name = format!("{root}.layers.{stage}.blocks.{block}");
+                let level = LEVELS.contains(&stage) && block + 1 == config.depths[stage];
                 steps.push(if stage == 0 {
                     Step {
                         block: Block::Conv(mbconv(weights, config, &name)?),
                         cost: 3.0,
+                        level,
                     }
                 } else {
                     let block = TinyVitBlock::load(weights, config, stage, name)?;
@@ -69,6 +77,7 @@ impl Encoder {
                     Step {
                         block: Block::Transformer(Box::new(block)),
                         cost,
+                        level,
                     }
                 });
             }
@@ -78,6 +87,7 @@ impl Encoder {
                 steps.push(Step {
                     block: Block::Conv(merge),
                     cost: 1.0,
+                    level: false,
                 });
             }
         }
@@ -93,7 +103,7 @@ impl ImageEncoder for Encoder {
     fn forward(
         &self,
         pixels: &Tensor,
-        mut records: Option<&mut Vec<QueryKey>>,
+        mut taps: Taps<'_>,
         task: Task<'_>,
     ) -> Result<Tensor, ModelError> {
         let total: f32 =
@@ -106,8 +116,11 @@ impl ImageEncoder for Encoder {
             task.check()?;
             x = match &step.block {
                 Block::Conv(block) => block.forward(&x)?,
-                Block::Transformer(block) => block.forward(&x, records.as_deref_mut())?,
+                Block::Transformer(block) => block.forward(&x, taps.records.as_deref_mut())?,
             };
+            if step.level {
+                taps.levels.push(x.clone());
+            }
             done += step.cost;
         }
         task.progress(done / total);

@@ -39,6 +39,7 @@ pub fn preprocessor(frame: usize) -> Preprocessor {
         normalize: Some(([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])),
         bgr: false,
         pad: Some((frame, frame)),
+        divisor: 1,
     }
 }
 

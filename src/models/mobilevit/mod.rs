@@ -131,7 +131,7 @@ impl VisionModel for MobileVit {
         task.check()?;
         let output = match &self.head {
             Head::DeepLabV3 { aspp, classify } => {
-                Output::Dense(classify.forward(&aspp.forward(&map)?)?)
+                Output::Dense(classify.forward(&aspp.forward(&map)?)?.into())
             }
             Head::Classes { expand, classify } => Output::Classes {
                 logits: classify.apply(&dense::mean(&expand.forward(&map)?)?),

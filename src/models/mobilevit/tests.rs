@@ -104,7 +104,7 @@ fn the_output_stride_becomes_dilation() {
         let Output::Dense(scores) = run.output else {
             panic!("not dense");
         };
-        assert_eq!(scores.dims(), [rows, rows * 2 / 3, 5]);
+        assert_eq!(scores.logits.dims(), [rows, rows * 2 / 3, 5]);
     }
 }
 

@@ -147,7 +147,7 @@ impl<'a> Sliding<'a> {
             Default::default(),
             self.task.reporting_to(&quiet),
         )?;
-        dense(self.model, &run).cloned()
+        Ok(dense(self.model, &run)?.logits.clone())
     }
 
     fn run(mut self) -> Result<Semantic, ModelError> {
@@ -179,6 +179,7 @@ impl<'a> Sliding<'a> {
             map,
             confidence: means(&sure.0, &sure.1),
             observation: None,
+            objects: None,
         })
     }
 

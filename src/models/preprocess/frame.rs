@@ -47,11 +47,12 @@ impl Preprocessor {
             (picture as i64 - window as i64).div_euclid(2)
         };
         let pad = self.pad.unwrap_or(window);
+        let filled = |window: usize, pad: usize| window.max(pad).next_multiple_of(self.divisor);
         let frame = Frame {
             picture,
             origin: (centred(picture.0, window.0), centred(picture.1, window.1)),
             window,
-            input: (window.0.max(pad.0), window.1.max(pad.1)),
+            input: (filled(window.0, pad.0), filled(window.1, pad.1)),
         };
         check_input(frame.input)?;
         Ok(frame)

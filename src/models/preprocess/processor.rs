@@ -30,6 +30,8 @@ pub(super) enum Processor {
     MobileVit,
     Segformer,
     Sam,
+    /// This program's own, for the networks that it trains.
+    VitDeepLab,
 }
 
 impl Processor {
@@ -46,6 +48,7 @@ impl Processor {
             "MobileViT" => Self::MobileVit,
             "Segformer" => Self::Segformer,
             "Sam" => Self::Sam,
+            "VitDeepLabV3Plus" => Self::VitDeepLab,
             _ => return None,
         })
     }
@@ -59,6 +62,7 @@ impl Processor {
             Family::Dinov2 | Family::Dinov2WithRegisters => Self::Bit,
             Family::MobileVit => Self::MobileVit,
             Family::SegFormer => Self::Segformer,
+            Family::VitDeepLab => Self::VitDeepLab,
         }
     }
 
@@ -67,7 +71,7 @@ impl Processor {
         match self {
             Self::Vit | Self::Deit | Self::Segformer => square(side),
             Self::Bit | Self::MobileVit => Resize::ShortestEdge(side),
-            Self::Sam => Resize::LongestEdge(side),
+            Self::Sam | Self::VitDeepLab => Resize::LongestEdge(side),
         }
     }
 
@@ -82,6 +86,7 @@ impl Processor {
             normalize,
             bgr: false,
             pad: None,
+            divisor: 1,
         };
         let shortest = Resize::ShortestEdge(224);
         let (smooth, sharp) = (Filter::Bilinear, Filter::Bicubic);
@@ -97,6 +102,10 @@ impl Processor {
             Self::Sam => Preprocessor {
                 pad: Some((1024, 1024)),
                 ..steps(Resize::LongestEdge(1024), smooth, None, Some(IMAGENET))
+            },
+            Self::VitDeepLab => Preprocessor {
+                divisor: 16,
+                ..steps(Resize::LongestEdge(384), smooth, None, Some(IMAGENET))
             },
         }
     }
@@ -144,6 +153,10 @@ pub(super) fn usual(family: Family, side: usize) -> Preprocessor {
             normalize: Some(IMAGENET),
             ..trained
         },
+        Family::VitDeepLab => Preprocessor {
+            resize: Resize::LongestEdge(side),
+            ..trained
+        },
         Family::MobileVit => Preprocessor {
             resize: Resize::ShortestEdge(side + 32),
             filter: Filter::Bilinear,
@@ -164,6 +177,7 @@ pub(super) fn side(family: Family, config: &Config) -> Result<usize, crate::mode
             None => Ok(1024),
         },
         Family::MobileVit => config.usize("image_size", 256),
+        Family::VitDeepLab => config.usize("image_size", 384),
         _ => config.usize("image_size", 224),
     }
 }

@@ -76,6 +76,7 @@ impl Preprocessor {
             normalize: normalize(config, processor, usual.normalize)?,
             bgr: usual.bgr && config.bool("do_flip_channel_order", true)?,
             pad: pad(config, processor, usual.pad)?,
+            divisor: divisor(config, usual.divisor)?,
         };
         let finite = steps.tables().iter().flatten().all(|v| v.is_finite());
         if !finite {
@@ -201,6 +202,15 @@ fn pad(
         return Ok(usual);
     }
     area(config, "pad_size", usual)
+}
+
+/// `size_divisor`, of this program's own processor: the others of the
+/// supported families have no such step.
+fn divisor(config: &Config, usual: usize) -> Result<usize, ModelError> {
+    match usual {
+        1 => Ok(1),
+        usual => side(config, "size_divisor", config.usize("size_divisor", usual)? as u64),
+    }
 }
 
 fn area(

@@ -1,7 +1,8 @@
 //! What an image encoder made of a photo.
 
-use super::{LowResMask, upsample};
+use super::{FeatureMap, LowResMask, upsample};
 use crate::label::Mask;
+use crate::models::{ModelError, View};
 use crate::nn::ImageProjections;
 use crate::nn::capture::{Grid, QueryKey};
 use candle_core::Tensor;
@@ -22,6 +23,8 @@ pub(super) struct Inner {
     /// same for all such prompts.
     pub(super) projected: ImageProjections,
     pub(super) records: Vec<QueryKey>,
+    /// Maps of the encoder's stages, finest first.
+    pub(super) levels: Vec<FeatureMap>,
 }
 
 impl Encoding {
@@ -71,11 +74,42 @@ impl Encoding {
         &self.0.records
     }
 
+    /// The features that a decode head needs, over the part of the frame that
+    /// the photo covers: the maps of a hierarchical encoder's stages, finest
+    /// first, then the embedding.
+    ///
+    /// # Errors
+    /// None are expected: the embedding is a map.
+    pub fn feature_maps(&self) -> Result<Vec<FeatureMap>, ModelError> {
+        let inner = &*self.0;
+        let embedding = FeatureMap::of(&inner.embedding, inner.frame, inner.resized)?;
+        let mut maps = inner.levels.clone();
+        maps.push(embedding);
+        Ok(maps)
+    }
+
+    /// The part of the photo that the finest of [`Encoding::feature_maps`]
+    /// covers; its last row and column may reach beyond the photo.
+    pub fn view(&self) -> View {
+        let inner = &*self.0;
+        let stride = inner.levels.first().map_or(1, |map| map.stride);
+        let covered = |side: usize, photo: u32| {
+            side.next_multiple_of(stride) as f64 / side as f64 * f64::from(photo)
+        };
+        View {
+            left: 0.0,
+            top: 0.0,
+            right: covered(inner.resized.0, inner.width),
+            bottom: covered(inner.resized.1, inner.height),
+        }
+    }
+
     /// Bytes of memory that this encoding holds.
     pub fn bytes(&self) -> usize {
         let inner = &*self.0;
         let records: usize = inner.records.iter().map(QueryKey::bytes).sum();
-        4 * inner.embedding.elem_count() + inner.projected.bytes() + records
+        let levels: usize = inner.levels.iter().map(FeatureMap::bytes).sum();
+        4 * inner.embedding.elem_count() + inner.projected.bytes() + records + levels
     }
 
     /// Logits as a mask of the photo's pixels: bilinear to the model's frame,

@@ -11,6 +11,7 @@ mod decoder;
 mod design;
 mod encoding;
 mod everything;
+mod feature_map;
 mod framing;
 mod names;
 mod neck;
@@ -21,6 +22,7 @@ mod upsample;
 pub use design::{Choice, Design};
 pub use encoding::Encoding;
 pub use everything::{EverythingOptions, ScoredMask};
+pub use feature_map::FeatureMap;
 pub use names::{HUGGING_FACE, MlpNames, Names, ORIGINAL};
 pub(super) use neck::Neck;
 pub use prompt::{LowResMask, MAX_POINTS, Prompt, PromptPoint};
@@ -42,17 +44,27 @@ const PREPROCESSING: f32 = 0.04;
 
 /// What turns the framed photo into an embedding.
 pub trait ImageEncoder: Send + Sync {
-    /// (frame, frame, 3) to (grid, grid, width); `records` gets queries and
-    /// keys, layer by layer. Polls `task` between blocks and reports progress.
+    /// (frame, frame, 3) to (grid, grid, width). Polls `task` between blocks
+    /// and reports progress.
     ///
     /// # Errors
     /// [`ModelError::Cancelled`], or if `pixels` is not for this encoder.
     fn forward(
         &self,
         pixels: &Tensor,
-        records: Option<&mut Vec<QueryKey>>,
+        taps: Taps<'_>,
         task: Task<'_>,
     ) -> Result<Tensor, ModelError>;
+}
+
+/// Where an encoder leaves what passes by on the way to its embedding.
+#[derive(Debug)]
+pub struct Taps<'a> {
+    /// Queries and keys, layer by layer, if they are wanted.
+    pub records: Option<&'a mut Vec<QueryKey>>,
+    /// The maps (rows, columns, channels) of a hierarchical encoder's stages,
+    /// finest first; the last is what the embedding is made of.
+    pub levels: &'a mut Vec<Tensor>,
 }
 
 /// The model. Immutable; share it by `Arc`.
@@ -183,19 +195,58 @@ impl PromptableModel {
             return Err(ModelError::Compute(why));
         }
         let mut records = Vec::new();
-        let sink = capture.is_on().then_some(&mut records);
-        let embedding = self.encoder.forward(pixels, sink, task)?;
+        let mut levels = Vec::new();
+        let taps = Taps {
+            records: capture.is_on().then_some(&mut records),
+            levels: &mut levels,
+        };
+        let embedding = self.encoder.forward(pixels, taps, task)?;
         let image = self.prompts.without_mask(&Values::of(&embedding)?);
         let projected = self.decoder.project(&image);
+        let resized = self.framing.resized((width as usize, height as usize));
+        let levels = levels.iter().map(|map| FeatureMap::of(map, frame, resized));
         Ok(Encoding(Arc::new(Inner {
             width,
             height,
-            resized: self.framing.resized((width as usize, height as usize)),
+            resized,
             frame,
+            levels: levels.collect::<Result<_, _>>()?,
             embedding,
             projected,
             records,
         })))
+    }
+
+    /// What the encoder makes of a picture (rows, columns, 3), normalised and no
+    /// larger than its frame: the maps of [`Encoding::feature_maps`], and
+    /// queries and keys if they are to be captured.
+    ///
+    /// # Errors
+    /// If the picture is too large; [`ModelError::Cancelled`].
+    pub fn feature_maps(
+        &self,
+        pixels: &Tensor,
+        capture: Capture,
+        task: Task<'_>,
+    ) -> Result<(Vec<FeatureMap>, Vec<QueryKey>), ModelError> {
+        let (rows, columns, _) = pixels.dims3()?;
+        let frame = self.design.frame;
+        if rows > frame || columns > frame {
+            let why = format!("its input is at most {frame}×{frame}, not {columns}×{rows}");
+            return Err(ModelError::Compute(why));
+        }
+        let padded = pixels.pad_with_zeros(0, 0, frame - rows)?;
+        let padded = padded.pad_with_zeros(1, 0, frame - columns)?.contiguous()?;
+        let (mut records, mut levels) = (Vec::new(), Vec::new());
+        let taps = Taps {
+            records: capture.is_on().then_some(&mut records),
+            levels: &mut levels,
+        };
+        let embedding = self.encoder.forward(&padded, taps, task)?;
+        levels.push(embedding);
+        let maps = levels.iter();
+        let maps = maps.map(|map| FeatureMap::of(map, frame, (columns, rows)));
+        Ok((maps.collect::<Result<_, _>>()?, records))
     }
 
     /// The masks for a prompt.

@@ -1,7 +1,7 @@
 //! SAM's image encoder: a plain ViT whose blocks mostly attend in windows.
 
 use super::VisionConfig;
-use crate::models::promptable::{HUGGING_FACE, ImageEncoder, Neck};
+use crate::models::promptable::{HUGGING_FACE, ImageEncoder, Neck, Taps};
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::{Grid, QueryKey};
 use crate::nn::kernels::add_assign;
@@ -77,7 +77,7 @@ impl ImageEncoder for Encoder {
     fn forward(
         &self,
         pixels: &Tensor,
-        mut records: Option<&mut Vec<QueryKey>>,
+        mut taps: Taps<'_>,
         task: Task<'_>,
     ) -> Result<Tensor, ModelError> {
         let blocks: f32 = self.blocks.iter().map(|block| block.cost).sum();
@@ -88,7 +88,7 @@ impl ImageEncoder for Encoder {
         for block in &self.blocks {
             task.progress(done / total);
             task.check()?;
-            x = block.forward(&x, records.as_deref_mut())?;
+            x = block.forward(&x, taps.records.as_deref_mut())?;
             done += block.cost;
         }
         task.progress(done / total);

@@ -177,7 +177,7 @@ impl VisionModel for SegFormer {
         let mut records = Vec::new();
         let maps = self.encode(pixels, capture.is_on().then_some(&mut records), task)?;
         let output = match &self.head {
-            Head::Dense(head) => Output::Dense(head.forward(&maps)?),
+            Head::Dense(head) => Output::Dense(head.forward(&maps)?.into()),
             Head::Classes(linear) => Output::Classes {
                 logits: match maps.last() {
                     Some(map) => linear.apply(&dense::mean(map)?),

@@ -62,7 +62,7 @@ impl Activation {
 /// coefficients are Eigen's); beyond that erf is ±1 in single precision.
 /// Largest error about 3e-7.
 #[inline(always)]
-fn erf<const FMA: bool>(x: f32) -> f32 {
+pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
     let x = if x > 4.0 { 4.0 } else { x };
     let x = if x < -4.0 { -4.0 } else { x };
     let s = x * x;

@@ -2,8 +2,8 @@
 //!
 //! `out = a · b (+ bias) (+ out)` with `a` row-major (m × k) and `b` packed
 //! into panels of sixteen columns, so that the inner loop reads it straight
-//! through: six rows by sixteen columns of sums stay in registers. Packing
-//! once at loading and starting the sums from bias and residual is what makes
+//! through: six rows by one panel of sums stay in registers, or twelve by two
+//! with AVX-512. Packing once at loading and starting the sums from bias and residual is what makes
 //! this faster here than a general product.
 
 mod parallel;
@@ -11,11 +11,10 @@ mod tile;
 
 pub use parallel::{linear, linear_add};
 
-use super::wide_vectors;
-use tile::{Left, NR, Start, tile, tile_rows};
+use tile::{Left, NR, Right, Start, Width, tile};
 
-/// Largest depth per pass, so that a panel (24 KiB) and a tile's rows stay in
-/// the first-level cache.
+/// Largest depth per pass, so that a tile's panels (24 KiB each) and rows stay
+/// close.
 const KC: usize = 384;
 
 /// A (k × n) matrix in panels of sixteen columns, zero-filled at the right,
@@ -58,6 +57,18 @@ impl Packed {
             padded.resize(n.next_multiple_of(NR), 0.0);
             padded
         });
+        Self { k, n, panels, bias }
+    }
+
+    /// Pack `matrix` (k, n), row-major, as it is.
+    ///
+    /// # Panics
+    /// If its length does not fit.
+    pub fn from_matrix(matrix: &[f32], k: usize, n: usize) -> Self {
+        assert_eq!(matrix.len(), k * n, "matrix to pack");
+        let mut panels = Vec::new();
+        pack(matrix, n, k, n, &mut panels);
+        let bias = None;
         Self { k, n, panels, bias }
     }
 
@@ -142,21 +153,24 @@ impl Scratch {
     /// Pack `rows` (k rows of n values, `stride` apart) as they are, so that
     /// multiplying by it mixes the rows.
     pub fn pack(&mut self, rows: &[f32], stride: usize, k: usize, n: usize) -> PackedView<'_> {
-        let panels = n.div_ceil(NR);
-        self.0.clear();
-        self.0.resize(panels * k * NR, 0.0);
-        for (p, panel) in self.0.chunks_exact_mut((k * NR).max(1)).enumerate() {
-            let columns = NR.min(n - p * NR);
-            for (row, packed) in panel.chunks_exact_mut(NR).enumerate() {
-                let from = row * stride + p * NR;
-                packed[..columns].copy_from_slice(&rows[from..from + columns]);
-            }
-        }
+        pack(rows, stride, k, n, &mut self.0);
         PackedView {
             k,
             n,
             panels: &self.0,
             bias: None,
+        }
+    }
+}
+
+fn pack(rows: &[f32], stride: usize, k: usize, n: usize, panels: &mut Vec<f32>) {
+    panels.clear();
+    panels.resize(n.div_ceil(NR) * k * NR, 0.0);
+    for (p, panel) in panels.chunks_exact_mut((k * NR).max(1)).enumerate() {
+        let columns = NR.min(n - p * NR);
+        for (row, packed) in panel.chunks_exact_mut(NR).enumerate() {
+            let from = row * stride + p * NR;
+            packed[..columns].copy_from_slice(&rows[from..from + columns]);
         }
     }
 }
@@ -190,6 +204,42 @@ pub fn gemm(
     ldc: usize,
     accumulate: bool,
 ) {
+    let left = Left {
+        values: a,
+        row: lda,
+        step: 1,
+    };
+    product_to(left, m, b, out, ldc, accumulate);
+}
+
+/// `out += aᵀ · b`, as [`gemm`]: `a` is (k × m) with rows `lda` apart.
+///
+/// # Panics
+/// If a slice is too short for its shape.
+pub fn gemm_turned(
+    a: &[f32],
+    lda: usize,
+    m: usize,
+    b: PackedView<'_>,
+    out: &mut [f32],
+    ldc: usize,
+) {
+    let left = Left {
+        values: a,
+        row: 1,
+        step: lda,
+    };
+    product_to(left, m, b, out, ldc, true);
+}
+
+fn product_to(
+    a: Left<'_>,
+    m: usize,
+    b: PackedView<'_>,
+    out: &mut [f32],
+    ldc: usize,
+    accumulate: bool,
+) {
     if m == 0 || b.n == 0 {
         return;
     }
@@ -197,22 +247,23 @@ pub fn gemm(
         out.len() >= (m - 1) * ldc + b.n && (m == 1 || ldc >= b.n),
         "result too short"
     );
+    let width = Width::of_processor();
     // SAFETY: the result has room for all rows and columns, as just checked,
-    // and is borrowed for this call alone.
-    unsafe { product(a, lda, m, b, out.as_mut_ptr(), ldc, accumulate) };
+    // and is borrowed for this call alone; the processor has that width.
+    unsafe { product(width, a, m, b, out.as_mut_ptr(), ldc, accumulate) };
 }
 
 /// [`gemm`] to a place that other threads may write next to.
 ///
 /// # Safety
 /// `out` may be read and written by this thread alone at `row · ldc + column`
-/// for all m rows and n columns.
+/// for all m rows and n columns. The processor has `width`.
 ///
 /// # Panics
 /// If `a` or `b` is too short for its shape.
 unsafe fn product(
-    a: &[f32],
-    lda: usize,
+    width: Width,
+    a: Left<'_>,
     m: usize,
     b: PackedView<'_>,
     out: *mut f32,
@@ -220,7 +271,7 @@ unsafe fn product(
     accumulate: bool,
 ) {
     let panels = b.n.div_ceil(NR);
-    assert!(a.len() >= (m - 1) * lda + b.k, "left matrix too short");
+    assert!(a.holds(m, b.k), "left matrix too short");
     assert!(
         b.panels.len() >= panels * b.k * NR,
         "right matrix too short"
@@ -229,29 +280,32 @@ unsafe fn product(
         b.bias.is_none_or(|bias| bias.len() >= panels * NR),
         "bias too short"
     );
-    let wide = wide_vectors();
     let depth = b.k.div_ceil(b.k.div_ceil(KC).max(1));
     let mut k0 = 0;
     loop {
         let k = depth.min(b.k - k0);
-        for panel in 0..panels {
-            let weights = &b.panels[(panel * b.k + k0) * NR..][..k * NR];
-            let columns = NR.min(b.n - panel * NR);
+        for panel in (0..panels).step_by(width.panels()) {
+            let together = width.panels().min(panels - panel);
+            let columns = (together * NR).min(b.n - panel * NR);
+            let right = Right {
+                values: &b.panels[(panel * b.k + k0) * NR..],
+                pitch: b.k * NR,
+                k,
+            };
             let bias = b.bias.filter(|_| k0 == 0);
             let start = Start {
-                bias: bias.map(|bias| &bias[panel * NR..][..NR]),
+                bias: bias.map(|bias| &bias[panel * NR..]),
                 accumulate: accumulate || k0 > 0,
             };
             let mut row = 0;
             while row < m {
-                let rows = tile_rows(m - row);
-                let values = &a[row * lda + k0..];
-                let left = Left { values, lda, k };
+                let rows = width.rows_of(m - row);
                 // SAFETY: rows and columns of the result, which the caller
-                // vouches for; `wide` is what the processor said.
+                // vouches for, as for the processor.
                 unsafe {
                     let to = out.add(row * ldc + panel * NR);
-                    tile((rows, columns), left, weights, start, to, ldc, wide);
+                    let sides = (a.at(row, k0), right);
+                    tile(width, (rows, columns), sides, start, to, ldc);
                 }
                 row += rows;
             }

@@ -7,12 +7,12 @@
 //! of rows.
 
 use super::super::Activation;
-use super::tile::{MR, NR};
+use super::tile::{Left, MOST_ROWS, NR, Width};
 use super::{Packed, PackedView, product};
 use rayon::prelude::*;
 
 /// Most rows of a task.
-const ROWS: usize = 16 * MR;
+const ROWS: usize = 8 * MOST_ROWS;
 /// Bytes of weights of a task.
 const WEIGHTS: usize = 256 << 10;
 /// Fewest panels of a task: its rows are read once for all of them.
@@ -46,15 +46,21 @@ fn blocks(x: &[f32], w: PackedView<'_>, out: &mut [f32], act: Activation, accumu
     assert_eq!(out.len(), m * n, "output of a linear layer");
     let cut = Cut::of(m, k, n);
     let shared = Shared(out.as_mut_ptr());
+    let width = Width::of_processor();
     (0..cut.tasks()).into_par_iter().for_each(|task| {
         let (rows, panels) = (cut.rows(task), cut.panels(task));
         let weights = w.some(panels.start, panels.len());
         // SAFETY: `Cut` gives each task rows and columns of its own inside the
-        // m × n values of `out`, which is borrowed until all tasks are done.
+        // m × n values of `out`, which is borrowed until all tasks are done; the
+        // processor has that width.
         unsafe {
             let to = shared.at(rows.start * n + panels.start * NR);
-            let x = &x[rows.start * k..];
-            product(x, k, rows.len(), weights, to, n, accumulate);
+            let x = Left {
+                values: &x[rows.start * k..],
+                row: k,
+                step: 1,
+            };
+            product(width, x, rows.len(), weights, to, n, accumulate);
             if act != Activation::None {
                 for row in 0..rows.len() {
                     let row = std::slice::from_raw_parts_mut(to.add(row * n), weights.n);
@@ -101,9 +107,10 @@ impl Cut {
         let share = m.div_ceil(wanted.max(m.div_ceil(ROWS)).max(1));
         Self {
             m,
-            rows: share.next_multiple_of(MR).max(2 * MR),
+            rows: share.next_multiple_of(MOST_ROWS),
             panels,
-            width: panels.div_ceil(groups),
+            // Even, since tiles may be two panels wide.
+            width: panels.div_ceil(groups).next_multiple_of(2),
         }
     }
 

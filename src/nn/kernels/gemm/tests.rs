@@ -44,25 +44,64 @@ fn every_tile_shape_matches_the_definition() {
     }
 }
 
+/// Every width that this processor has.
+fn widths() -> Vec<Width> {
+    let mut widths = vec![Width::Portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if crate::nn::kernels::wide_vectors() {
+            widths.push(Width::Avx2);
+        }
+        if Width::of_processor() == Width::Avx512 {
+            widths.push(Width::Avx512);
+        }
+    }
+    widths
+}
+
 #[test]
-fn the_portable_tile_agrees() {
-    let (m, n, k) = (6, 16, 300);
-    let (a, w) = (noise(m * k, 4), noise(n * k, 5));
-    let packed = Packed::from_linear(&w, None, n, k);
-    let mut out = vec![1.0; m * n];
-    let start = Start {
-        bias: None,
-        accumulate: true,
-    };
-    let left = Left {
-        values: &a,
-        lda: k,
-        k,
-    };
-    // SAFETY: `out` holds six rows of sixteen values and is nobody else's.
-    unsafe { tile::tile_portable::<6>(left, &packed.panels, start, out.as_mut_ptr(), n) };
-    let want: Vec<f32> = naive(&a, k, m, &w, n, k).iter().map(|v| v + 1.0).collect();
-    close(&out, &want, 1e-5);
+fn all_widths_agree_and_leave_gaps_alone() {
+    for (m, n, k) in [(6, 16, 300), (13, 47, 40), (25, 33, 800), (1, 5, 1)] {
+        let (a, w, bias) = (noise(m * k, 4), noise(n * k, 5), noise(n, 6));
+        let packed = Packed::from_linear(&w, Some(&bias), n, k);
+        let ldc = n + 3;
+        let left = Left {
+            values: &a,
+            row: k,
+            step: 1,
+        };
+        for width in widths() {
+            let mut out = vec![1.0; m * ldc];
+            // SAFETY: `out` holds m rows and is nobody else's; the processor
+            // has these widths.
+            unsafe { product(width, left, m, packed.view(), out.as_mut_ptr(), ldc, true) };
+            for (row, want) in out
+                .chunks_exact(ldc)
+                .zip(naive(&a, k, m, &w, n, k).chunks(n))
+            {
+                let want: Vec<f32> = want.iter().zip(&bias).map(|(v, b)| v + b + 1.0).collect();
+                close(&row[..n], &want, 1e-5);
+                assert_eq!(&row[n..], &[1.0; 3], "{width:?} wrote the gap");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_turned_left_side_is_its_transpose() {
+    for (m, n, k) in [(5, 40, 7), (30, 16, 500)] {
+        let (lda, a, w) = (m + 2, noise(k * (m + 2), 7), noise(k * n, 8));
+        let packed = Packed::from_matrix(&w, k, n);
+        let mut out = vec![1.0; m * n];
+        gemm_turned(&a, lda, m, packed.view(), &mut out, n);
+        let turned: Vec<f32> = (0..m * k).map(|i| a[i % k * lda + i / k]).collect();
+        let right: Vec<f32> = (0..n * k).map(|i| w[i % k * n + i / k]).collect();
+        let want: Vec<f32> = naive(&turned, k, m, &right, n, k)
+            .iter()
+            .map(|v| v + 1.0)
+            .collect();
+        close(&out, &want, 1e-5);
+    }
 }
 
 /// Shapes that are cut in rows, in columns, in both and not at all.
