@@ -21,6 +21,16 @@
 //! Networks record queries and keys ([`nn::capture`]) with a description of how
 //! their tokens lie on the photo, so that [`attention`] needs no family's name.
 //!
+//! # The way of a training
+//!
+//! [`train`] reads folders of labels as they are saved, draws examples from them and
+//! moves the parameters of a [`models::deeplab`] network. Its layers are the
+//! differentiable operations of [`nn::grad`]; the same code predicts. A backbone that
+//! stands on MobileSAM's encodings sees each photo once, whatever the number of steps
+//! ([`train::encodings`]), and in the window shares the encoding with the prompt
+//! decoder. [`evaluation`] says how good it is; what comes out is a checkpoint folder
+//! like any other.
+//!
 //! # Vocabulary
 //!
 //! | word | meaning |
@@ -54,16 +64,17 @@
 //! | [`nn`] | layers; `nn::kernels` holds the fused CPU ops and the only `unsafe` | checkpoints |
 //! | [`models`] | one folder per family, tensor names as in its checkpoints; checkpoints, preprocessing, asking | documents, windows |
 //! | [`evaluation`] | measures of predictions: confusion, boundaries, objects, a robot's clicks | photos, models, files |
+//! | [`train`] | training from folders of labels to a checkpoint, resumable | windows |
 //! | [`attention`] | rows of attention, rollout, statistics, heatmaps from recorded queries and keys | windows, files of labels |
 //! | [`worker`] | jobs, events, the `engine` and the `io` thread | egui |
 //! | [`app`] | the state and the one place that changes it | egui |
 //! | [`ui`] | the window: canvas, panels, dialogs, theme | candle |
 //! | [`cli`] | one file per subcommand | `app`, `ui` |
 //!
-//! `label` ← `evaluation`; `label` ← `document` ← `formats`, `dataset`; `nn` ← `models` ← `attention`;
-//! all of these ← `worker` ← `app` ← `ui`. `models` may use `label::Mask` and
+//! `label` ← `evaluation`; `label` ← `document` ← `formats`, `dataset`; `nn` ← `models` ←
+//! `attention`, `train`; all of these ← `worker` ← `app` ← `ui`. `models` may use `label::Mask` and
 //! `photo::resample`, which know nothing of models. Only `nn`, `models`,
-//! `attention` and `worker` see candle; only `ui` and `main` see egui and rfd.
+//! `attention`, `train` and `worker` see candle; only `ui` and `main` see egui and rfd.
 //! `tests/architecture.rs` holds the code to this.
 //!
 //! # Invariants
@@ -98,12 +109,21 @@
 //! - Tiles are blended on the network's own grid, band by band: a photo of scores
 //!   at full resolution would take gigabytes.
 //!
+//! - Networks are trained with layer norms and, where classes of several sets are
+//!   merged, with a loss that is masked by what a set annotates: what a network makes
+//!   of a photo depends on no other photo of its batch, nor on what a set leaves out.
+//! - Everything random in a training is a function of the seed and a counter, and no
+//!   sum depends on the number of threads: an interrupted training goes on bit for bit.
+//! - Touching objects come apart by a boundary score and flooding
+//!   ([`label::instances`]), on a grid of at most 1024 pixels, not at photo resolution.
+//!
 //! # Where to add things
 //!
 //! A tool: [`app::tool`], its pure part in [`document`], its pointer handling in
 //! `ui::canvas::input`. A command: [`app::command`], `app::apply`, and a line in
 //! `ui::keys`. A model family: a folder in [`models`], a line in its `family` and its
-//! `registry`, a parity test and its fixture.
+//! `registry`, a parity test and its fixture. A backbone to train: a file in
+//! [`models::deeplab`]. A measure: a file in [`evaluation`].
 //! A format: a file in [`formats`]. A subcommand: a file in [`cli`].
 
 #![warn(missing_docs)]
@@ -120,5 +140,6 @@ pub mod models;
 pub mod nn;
 pub mod photo;
 pub mod task;
+pub mod train;
 pub mod ui;
 pub mod worker;

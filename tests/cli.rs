@@ -15,8 +15,12 @@ mod models;
 mod pipe;
 #[path = "cli/predict.rs"]
 mod predict;
+#[path = "train/shapes.rs"]
+mod shapes;
 #[path = "cli/tensors.rs"]
 mod tensors;
+#[path = "cli/train.rs"]
+mod train;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

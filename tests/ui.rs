@@ -3,6 +3,8 @@
 
 #[path = "ui/models.rs"]
 mod models;
+#[path = "ui/prediction.rs"]
+mod prediction;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,9 +30,13 @@ struct Bench {
 
 impl Bench {
     fn new(engine: Box<dyn Engine>, folder: tempfile::TempDir, path: &Path) -> Self {
+        Self::start(engine, folder, Some(path.to_path_buf()))
+    }
+
+    fn start(engine: Box<dyn Engine>, folder: tempfile::TempDir, path: Option<PathBuf>) -> Self {
         let (sender, wakes) = unbounded();
-        let settings = Settings::load_from(&folder.path().join("settings.json"));
-        let path = path.to_path_buf();
+        let mut settings = Settings::load_from(&folder.path().join("settings.json"));
+        settings.samples = Some(folder.path().join("samples"));
         let harness = Harness::builder()
             .with_size(Vec2::new(1280.0, 800.0))
             .with_accessibility_check(false)
@@ -39,7 +45,7 @@ impl Bench {
                     let _ = sender.send(());
                 });
                 let worker = Worker::spawn(engine, wake);
-                Window::new(&creation.egui_ctx, worker, settings, Some(path))
+                Window::new(&creation.egui_ctx, worker, settings, path)
             });
         Self {
             harness,

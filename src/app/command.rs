@@ -223,7 +223,10 @@ impl Command {
                 .is_none_or(|open| open.selection.len() < 2)
                 .then_some("Select two segments or more: Shift+click adds"),
             Self::StopModel => (!app.is_model_busy()).then_some("Nothing is running"),
-            Self::Predict => needs_photo.or_else(|| app.cannot_predict()),
+            Self::Predict => needs_photo.or_else(|| {
+                let none = "Choose a model that knows classes first";
+                app.predictor().is_none().then_some(none)
+            }),
             Self::AcceptLabel(label) => open
                 .is_none_or(|open| open.prompting.offered_of(*label) == 0)
                 .then_some("Nothing of this class is on offer"),

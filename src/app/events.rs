@@ -65,6 +65,7 @@ impl App {
                 if let Some(open) = &mut self.open {
                     open.encoded = true;
                 }
+                self.greet(document);
             }
             EventKind::Proposed(proposals) => {
                 let awaited = self
@@ -216,7 +217,9 @@ impl App {
 
     fn failed(&mut self, activity: &Activity, reason: String) {
         self.forget_waiting(activity);
-        if activity.kind == ActivityKind::Save {
+        if activity.kind == ActivityKind::PredictUnasked {
+            // Whoever asks is told.
+        } else if activity.kind == ActivityKind::Save {
             self.after_save = None;
             self.notices
                 .say(Severity::Error, format!("Not saved: {reason}"));

@@ -13,8 +13,11 @@ use crate::photo::Limits;
 use crate::worker::{DocumentId, JobKind};
 
 /// The sample photo, for a first start without a photo of one's own.
-const SAMPLE: &[u8] = include_bytes!("../../assets/samples/coffee.png");
-const SAMPLE_NAME: &str = "coffee.png";
+///
+/// It shows what the built-in models know: things to click, and clothes, hair
+/// and skin among their classes.
+const SAMPLE: &[u8] = include_bytes!("../../assets/samples/astronaut.png");
+const SAMPLE_NAME: &str = "astronaut.png";
 
 impl App {
     /// Do `then`, unless unsaved work has to be dealt with first.
@@ -143,8 +146,12 @@ impl App {
 
     /// Open the sample from the user's data folder, where its labels may be saved.
     pub(super) fn open_sample(&mut self) {
-        match sample_file() {
-            Ok(path) => self.leave_then(Then::Open(path)),
+        match sample_file(self.settings.samples.as_deref()) {
+            Ok(path) => {
+                let first = self.documents == 0 && self.settings.are_new();
+                self.leave_then(Then::Open(path));
+                self.greets = first.then_some(DocumentId(self.documents));
+            }
             Err(error) => self.notices.say(
                 Severity::Error,
                 format!("The sample photo could not be put in your data folder: {error}. Open a photo of your own"),
@@ -200,11 +207,16 @@ impl App {
     }
 }
 
-/// The sample photo in the user's data folder, put there if it is not.
-fn sample_file() -> std::io::Result<PathBuf> {
-    let dirs = directories::ProjectDirs::from("", "", "patchlens")
-        .ok_or_else(|| std::io::Error::other("you have no home folder"))?;
-    let folder = dirs.data_dir().join("samples");
+/// The sample photo in `folder`, or else in the user's data folder, put there
+/// if it is not.
+fn sample_file(folder: Option<&Path>) -> std::io::Result<PathBuf> {
+    let folder = match folder {
+        Some(folder) => folder.to_owned(),
+        None => directories::ProjectDirs::from("", "", "patchlens")
+            .ok_or_else(|| std::io::Error::other("you have no home folder"))?
+            .data_dir()
+            .join("samples"),
+    };
     let path = folder.join(SAMPLE_NAME);
     if std::fs::read(&path).ok().as_deref() != Some(SAMPLE) {
         std::fs::create_dir_all(&folder)?;

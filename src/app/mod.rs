@@ -26,6 +26,8 @@ pub use open_document::{Offer, Offered, OfferedLabel, OpenDocument, Prompting};
 pub use settings::{Framing, Settings, ThemeChoice};
 pub use tool::Tool;
 
+use models::Predictor;
+
 use crate::label::ClassId;
 use crate::models::ModelInfo;
 use crate::worker::{DEFAULT_MODEL, DocumentId, JobId, JobKind, Memory, Stage, Worker};
@@ -54,6 +56,12 @@ pub struct App {
     chosen: OsString,
     /// The name of the model that answers prompts, once it is loaded.
     prompter: Option<OsString>,
+    /// The model that is asked about whole photos: the one chosen last that
+    /// can be.
+    predictor: Option<Predictor>,
+    /// The opening of the sample photo at a first start, until it was greeted
+    /// with a prediction.
+    greets: Option<DocumentId>,
     /// The dialog that is shown.
     pub dialog: Option<Dialog>,
     /// Whether the first-steps line is shown.
@@ -139,6 +147,8 @@ pub enum ActivityKind {
     Everything,
     /// Classes of the photo or its pixels.
     Predict,
+    /// The same, before anybody has asked.
+    PredictUnasked,
 }
 
 impl ActivityKind {
@@ -146,7 +156,7 @@ impl ActivityKind {
     pub fn is_inference(&self) -> bool {
         matches!(
             self,
-            Self::Encode | Self::Prompt | Self::Everything | Self::Predict
+            Self::Encode | Self::Prompt | Self::Everything | Self::Predict | Self::PredictUnasked
         )
     }
 
@@ -175,6 +185,8 @@ impl App {
             model: None,
             chosen: DEFAULT_MODEL.into(),
             prompter: None,
+            predictor: Predictor::built_in(),
+            greets: None,
             dialog: None,
             everything_serial: 0,
             activities: Vec::new(),

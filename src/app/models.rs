@@ -6,16 +6,28 @@ use std::path::{Path, PathBuf};
 
 use super::notices::Severity;
 use super::open_document::{Offered, OfferedLabel};
-use super::{ActivityKind, App, Command, Framing};
+use super::{ActivityKind, App};
 use crate::document::{Classified, Document, EditError, Edited, accept_all, adopt_classes};
 use crate::label::{BACKGROUND, ClassId, Mask};
 use crate::models::predict::Options;
-use crate::models::{Capability, ModelInfo};
+use crate::models::{Capability, ModelInfo, registry};
 use crate::worker::{ClassArea, DocumentId, Found, JobKind, Predicted};
 
-/// What to do with a model that has no use of its own in the window yet.
-const NO_ANSWER: &str =
-    "This model knows no classes: patchlens attention writes what its attention heads see";
+/// The model that is asked about whole photos.
+pub(super) struct Predictor {
+    /// What the worker loads: an embedded name or a folder.
+    name: OsString,
+    info: ModelInfo,
+}
+
+impl Predictor {
+    /// The one that is part of the program, for whoever has chosen none.
+    pub fn built_in() -> Option<Self> {
+        let info = registry::describe(registry::TINY_DEEPLAB).ok()?;
+        let name = registry::TINY_DEEPLAB.into();
+        Some(Self { name, info })
+    }
+}
 
 impl App {
     /// The name of the model in the chooser: an embedded name or a folder.
@@ -53,56 +65,59 @@ impl App {
                 self.encode();
             }
         }
+        if info.can(Capability::ClassMap) || info.can(Capability::Classes) {
+            let (name, info) = (name.clone(), info.clone());
+            self.predictor = Some(Predictor { name, info });
+        }
         self.chosen = name;
         self.model = Some(info);
     }
 
-    /// Why the chosen model can give no answer for a whole photo, if so.
-    pub(super) fn cannot_predict(&self) -> Option<&'static str> {
-        let Some(info) = &self.model else {
-            return Some("The model is not loaded yet");
-        };
-        let can = [
-            Capability::Everything,
-            Capability::Classes,
-            Capability::ClassMap,
-        ];
-        (!can.iter().any(|what| info.can(*what))).then_some(NO_ANSWER)
+    /// The model that Predict asks.
+    pub fn predictor(&self) -> Option<&ModelInfo> {
+        self.predictor.as_ref().map(|predictor| &predictor.info)
     }
 
-    /// Ask the chosen model about the whole photo.
+    /// Ask about the whole photo.
     pub(super) fn predict(&mut self) {
-        if self
-            .model
-            .as_ref()
-            .is_some_and(|info| info.can(Capability::Everything))
-        {
-            return self.apply(Command::SegmentEverything);
-        }
         self.drop_offer();
-        let Some(open) = &self.open else { return };
+        self.ask_predictor(ActivityKind::Predict);
+    }
+
+    /// At a first start, show what else there is: the sample photo's classes,
+    /// unless something has already been begun with it.
+    pub(super) fn greet(&mut self, document: DocumentId) {
+        let first = self.greets.take_if(|greets| *greets == document).is_some();
+        let idle = self.open.as_ref().is_some_and(|open| {
+            let labelled = !open.document().segments().is_empty();
+            !(labelled || open.is_painting() || open.prompting.is_under_way())
+        });
+        let dense = self
+            .predictor()
+            .is_some_and(|info| info.can(Capability::ClassMap));
+        if first && idle && dense {
+            self.ask_predictor(ActivityKind::PredictUnasked);
+        }
+    }
+
+    fn ask_predictor(&mut self, activity: ActivityKind) {
+        let (Some(open), Some(predictor)) = (&self.open, &self.predictor) else {
+            return;
+        };
         let kind = JobKind::Predict {
             photo: open.photo.clone(),
-            model: self.chosen.clone(),
+            model: predictor.name.clone(),
             options: Options {
-                framing: self.framing().into(),
+                framing: self.settings.framing.of(&predictor.info),
                 ..Options::default()
             },
             revision: open.document().revision(),
         };
-        let document = open.id;
-        let job = self.start(document, kind, ActivityKind::Predict);
+        let (document, unasked) = (open.id, activity == ActivityKind::PredictUnasked);
+        let job = self.start(document, kind, activity);
         if let Some(open) = &mut self.open {
             open.prompting.waiting_for_everything = Some(job);
-        }
-    }
-
-    /// How the chosen model is shown the photo: tiles are for class maps only.
-    fn framing(&self) -> Framing {
-        let dense = |info: &ModelInfo| info.can(Capability::ClassMap);
-        match self.settings.framing {
-            Framing::Slide if !self.model.as_ref().is_some_and(dense) => Framing::Squash,
-            framing => framing,
+            open.prompting.unasked = unasked;
         }
     }
 
@@ -114,17 +129,23 @@ impl App {
             Found::Photo(likely) => open.prompting.likely = likely,
             Found::Pixels(areas) => {
                 let (labels, offered) = offer(open.history.current(), areas);
+                let unasked = open.prompting.unasked;
                 if offered.is_empty() {
+                    if unasked {
+                        return;
+                    }
                     let title = predicted.model.title;
                     let text = format!("{title} sees nothing but background in this photo");
                     return self.notices.say(Severity::Info, text);
                 }
                 open.prompting.labels = labels;
+                open.prompting.predictor = predicted.model.title.into_owned();
                 open.prompting.everything = Some(offered);
-                self.notices.say(
-                    Severity::Info,
-                    "Click an area to accept it, or a class at the right; Enter accepts all",
-                );
+                if !unasked {
+                    let text =
+                        "Click an area to accept it, or a class at the right; Enter accepts all";
+                    self.notices.say(Severity::Info, text);
+                }
             }
         }
     }

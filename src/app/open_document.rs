@@ -133,6 +133,11 @@ pub struct Prompting {
     pub everything: Option<Vec<Offered>>,
     /// The classes of those masks, where the model gave them some.
     pub labels: Vec<OfferedLabel>,
+    /// What the model that gave them is called.
+    pub predictor: String,
+    /// Nobody asked for the prediction that is awaited or on offer: it gives
+    /// way to whatever else is begun.
+    pub unasked: bool,
     /// What a classifier takes the photo for, the likeliest first.
     pub likely: Vec<Likely>,
 }
@@ -149,6 +154,12 @@ impl Prompting {
             || self.has_offer()
             || self.waiting_for_everything.is_some()
             || !self.likely.is_empty()
+    }
+
+    /// Whether a click takes one of the masks on offer for the whole photo,
+    /// whatever the tool.
+    pub fn is_picking(&self) -> bool {
+        self.everything.is_some() && !self.unasked
     }
 
     /// How many of the masks on offer are of a label.

@@ -24,6 +24,7 @@ impl App {
     /// line is drawn from where the last stroke ended.
     pub fn stroke_begin(&mut self, at: [f32; 2], straight: bool) {
         self.stroke_end();
+        self.give_way();
         let tool = self.tool;
         let class = self.current_class;
         let selected_only = tool == Tool::Eraser && self.settings.erase_selected_only;

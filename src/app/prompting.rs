@@ -12,6 +12,7 @@ use crate::worker::{JobKind, Proposals};
 impl App {
     /// Add a point at `x, y` (photo pixels) and ask again.
     pub fn add_point(&mut self, x: f32, y: f32, positive: bool) {
+        self.give_way();
         let Some(open) = &mut self.open else { return };
         open.prompting.everything = None;
         open.prompting.points.push(PromptPoint { x, y, positive });
@@ -39,6 +40,7 @@ impl App {
 
     /// Start a new object with a box (photo pixels, corners in any order).
     pub fn set_box(&mut self, a: [f32; 2], b: [f32; 2]) {
+        self.give_way();
         let Some(open) = &mut self.open else { return };
         open.prompting.everything = None;
         open.prompting.points.clear();
@@ -193,6 +195,17 @@ impl App {
         let waiting = [prompting.waiting, prompting.waiting_for_everything];
         for job in waiting.into_iter().flatten() {
             self.worker.cancel(job);
+        }
+    }
+
+    /// Forget a prediction that nobody asked for: something else is begun.
+    pub(super) fn give_way(&mut self) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.prompting.unasked)
+        {
+            self.drop_offer();
         }
     }
 

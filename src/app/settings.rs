@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::formats::{LabelImport, OpenOptions};
+use crate::models::{Capability, ModelInfo, predict};
 
 /// How many recently opened photos are remembered.
 const RECENT: usize = 12;
@@ -25,43 +26,60 @@ pub enum ThemeChoice {
     Light,
 }
 
-/// How a whole photo is shown to models that are not prompted: see
-/// [`predict::Framing`](crate::models::predict::Framing).
+/// What of a photo models that are not prompted are shown: see
+/// [`predict::Framing`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Framing {
-    /// The checkpoint's own preprocessing, a centre crop included.
-    Trained,
-    /// The whole photo, squashed to the trained input size.
+    /// The whole photo: as in training, or squashed to the trained input size
+    /// where training cut its edges off.
     #[default]
-    Squash,
+    #[serde(alias = "Squash")]
+    Whole,
     /// The whole photo, padded to the trained input size.
     Pad,
     /// Overlapping tiles at the photo's own resolution.
     Slide,
+    /// The checkpoint's own preprocessing, a centre crop included.
+    Trained,
 }
 
 impl Framing {
     /// All of them, as menus list them.
-    pub const ALL: [Self; 4] = [Self::Squash, Self::Pad, Self::Slide, Self::Trained];
+    pub const ALL: [Self; 4] = [Self::Whole, Self::Pad, Self::Slide, Self::Trained];
 
     /// What menus call it.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Squash => "Whole photo, squashed",
+            Self::Whole => "Whole photo",
             Self::Pad => "Whole photo, padded",
             Self::Slide => "Tiles at full resolution",
-            Self::Trained => "As the checkpoint says",
+            Self::Trained => "Exactly as in training",
         }
     }
-}
 
-impl From<Framing> for crate::models::predict::Framing {
-    fn from(framing: Framing) -> Self {
-        match framing {
-            Framing::Trained => Self::Trained,
-            Framing::Squash => Self::Squash,
-            Framing::Pad => Self::Pad,
-            Framing::Slide => Self::Slide,
+    /// What it means, for a tooltip.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Whole => "As in training, but squashed where that would cut its edges off",
+            Self::Pad => "With its aspect kept; what is left of the model's input stays empty",
+            Self::Slide => "Slow, for small things in large photos",
+            Self::Trained => "The checkpoint's own preprocessing, even where it cuts edges off",
+        }
+    }
+
+    /// Whether it suits the model: tiles are for class maps only.
+    pub fn suits(self, model: &ModelInfo) -> bool {
+        self != Self::Slide || model.can(Capability::ClassMap)
+    }
+
+    /// How `model` is shown a photo.
+    pub fn of(self, model: &ModelInfo) -> predict::Framing {
+        match self {
+            Self::Pad => predict::Framing::Pad,
+            Self::Slide if self.suits(model) => predict::Framing::Slide,
+            Self::Trained => predict::Framing::Trained,
+            Self::Whole | Self::Slide if model.crops => predict::Framing::Squash,
+            Self::Whole | Self::Slide => predict::Framing::Trained,
         }
     }
 }
@@ -102,10 +120,13 @@ pub struct Settings {
     pub recent: Vec<PathBuf>,
     /// Folders of models chosen lately, newest first.
     pub recent_models: Vec<PathBuf>,
-    /// How a whole photo is shown to models that are not prompted.
+    /// What of a photo models that are not prompted are shown.
     pub framing: Framing,
     /// Accepted classes become a segment per connected area, not one per class.
     pub separate_areas: bool,
+    /// Where the sample photo is put: the user's data folder if `None`.
+    #[serde(skip)]
+    pub samples: Option<PathBuf>,
     #[serde(skip)]
     file: Option<PathBuf>,
 }
@@ -130,6 +151,7 @@ impl Default for Settings {
             recent_models: Vec::new(),
             framing: Framing::default(),
             separate_areas: false,
+            samples: None,
             file: None,
         }
     }
@@ -153,6 +175,12 @@ impl Settings {
         settings.make_sane();
         settings.file = Some(file.to_path_buf());
         settings
+    }
+
+    /// Whether nothing has been remembered yet: the program starts for the
+    /// first time.
+    pub fn are_new(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| !file.exists())
     }
 
     /// Write the settings; failing to is not worth a word to the user.
@@ -247,6 +275,22 @@ mod tests {
             again.recent,
             [Path::new("/photos/a.png"), Path::new("/photos/b.png")]
         );
+    }
+
+    #[test]
+    fn squashing_of_older_versions_is_the_whole_photo() {
+        let old: Settings = serde_json::from_str(r#"{"framing": "Squash"}"#).unwrap();
+        assert_eq!(old.framing, Framing::Whole);
+    }
+
+    #[test]
+    fn settings_are_new_until_they_are_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::load_from(&folder.path().join("settings.json"));
+        assert!(settings.are_new());
+        settings.save();
+        assert!(!settings.are_new());
+        assert!(!Settings::default().are_new(), "nothing is ever saved");
     }
 
     #[test]

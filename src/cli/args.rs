@@ -12,7 +12,9 @@ use std::path::PathBuf;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::Parser;
 
-use super::{attention, classify, dump, eval, export, help, models, pipe, predict, segment};
+use super::{
+    attention, classify, dump, eval, export, help, models, pipe, predict, segment, train,
+};
 use crate::models::predict::{Framing, Options};
 use crate::photo::Limits;
 use crate::worker::DEFAULT_MODEL;
@@ -66,6 +68,8 @@ pub enum Action {
     Export(export::Args),
     /// Tell how good predictions are.
     Eval(Box<eval::Args>),
+    /// Train a model.
+    Train(Box<train::Args>),
 }
 
 /// A complaint about the words, before it is known whose help to point to.
@@ -77,7 +81,7 @@ pub type Parsed<T> = Result<T, Complaint>;
 type Read = fn(&mut Parser, &mut Common) -> Parsed<Action>;
 
 /// All subcommands.
-const SUBCOMMANDS: [(&str, Read); 9] = [
+const SUBCOMMANDS: [(&str, Read); 10] = [
     ("segment", segment::parse),
     ("classify", classify::parse),
     ("predict", predict::parse),
@@ -87,6 +91,7 @@ const SUBCOMMANDS: [(&str, Read); 9] = [
     ("models", models::parse),
     ("export", export::parse),
     ("eval", eval::parse),
+    ("train", train::parse),
 ];
 
 /// What short options stand for.

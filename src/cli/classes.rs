@@ -143,6 +143,7 @@ mod tests {
             capabilities: (&[Capability::ClassMap][..]).into(),
             labels: Arc::new(labels((0..count).map(|id| id.to_string()))),
             embedded: false,
+            crops: false,
         };
         assert_eq!(check_count(&info(255)), Ok(()));
         let told = check_count(&info(256)).unwrap_err();

@@ -245,7 +245,8 @@ fn put_labels(
     };
     let stretched = |(width, height): (usize, usize)| -> Result<ClassMap, ModelError> {
         let view = View::whole((width, height));
-        let map = detached(|task| ClassMap::from_logits(&dense.logits, &view, (width, height), task))?;
+        let map =
+            detached(|task| ClassMap::from_logits(&dense.logits, &view, (width, height), task))?;
         Ok(map?)
     };
     let input = match seen.pixels.dims() {

@@ -17,6 +17,7 @@ Subcommands:
   models      list models and what they can do
   export      write saved labels as class maps, instance maps, masks or overlays
   eval        how good predictions are: IoU, boundaries, objects, clicks
+  train       a model of your own labels
 Each has its own help: patchlens segment --help. To open a photo or folder with
 such a name, write ./segment.
 
@@ -35,6 +36,7 @@ Examples:
   patchlens segment cat.jpg --point 312,148 -o cat-mask.png
   patchlens predict photos/ --model segformer-b0 -o class-maps
   patchlens export photos/*.jpg -o labels-for-training
+  patchlens train photos/ -o my-model
 
 Exit code: 0 done, 1 something failed, 2 the command line makes no sense.
 ";
@@ -95,8 +97,9 @@ Examples:
 
 /// `patchlens predict --help`
 pub const PREDICT: &str = "\
-Give each pixel of photos a class, with a dense model: SegFormer, MobileViT with
-DeepLabV3.
+Give each pixel of photos a class, with a dense model: one of the embedded
+tinyvit-deeplabv3plus and vit-deeplabv3plus, one that patchlens train made, a
+SegFormer, or a MobileViT with DeepLabV3.
 
 Usage: patchlens predict IMAGE|DIR ... --model M -o DIR
 
@@ -108,7 +111,7 @@ A photo that fails is named on standard error; the others are still written, and
 exit code is 1.
 
 Options:
-  -m, --model M            a checkpoint folder
+  -m, --model M            an embedded model or a checkpoint folder
   -o, --output DIR         the folder to write into; it is created if it is missing
       --fit FIT            trained  the checkpoint's own steps, with its crop [default]
                            squash   the whole photo, squashed to the input size
@@ -116,6 +119,9 @@ Options:
                            slide    overlapping tiles at the photo's own resolution
       --size N|WxH         another input size than the trained one, in pixels
       --overlay            write NAME.overlay.png too: the photo with the classes
+      --instances          write instances/NAME.png too, 16-bit: the regions numbered
+                           from 1 on; touching objects apart where the model tells
+                           where they end
       --npy                write NAME.npy too: the scores, (1, classes, rows, columns);
                            not with --fit slide
       --shard I/N          only every N-th photo, for N programs at once: I is 1 to N
@@ -127,6 +133,7 @@ Options:
   -h, --help               show this
 
 Examples:
+  patchlens predict cells/ --model tinyvit-deeplabv3plus -o out --instances
   patchlens predict street.jpg --model segformer-b0 -o out --overlay
   patchlens predict photos/ --model segformer-b0 -o out --fit slide --shard 2/8
 ";
@@ -344,4 +351,65 @@ Examples:
   patchlens eval semantic --truth dev/labels --model segformer-b0 --images dev/images
   patchlens eval instances --truth dev/instances --pred out
   patchlens eval clicks --images dev/images --masks dev/masks --json
+";
+
+/// `patchlens train --help`
+pub const TRAIN: &str = "\
+Train a DeepLabV3+ on a Vision Transformer on your own labels.
+
+Usage: patchlens train DIR ... -o FOLDER [OPTIONS]
+       patchlens train -o FOLDER                     go on with the training in FOLDER
+
+DIR has photos that were labelled with this program, or images/ and labels/ (NAME.png,
+8-bit class maps) and classes.json, there or one folder up. Photos without labels are
+left out. Pixels without a label are background, 255 is ignored. Classes of several
+folders are merged by name; each photo teaches only the classes of its folder.
+
+FOLDER/model is what --model takes everywhere: weights, model card with the IoU of each
+class, curves.png, log.jsonl. Of all validations the best one's weights are kept.
+Ctrl+C or a kill loses little: the same command goes on, and gives the same as if it
+had not been interrupted. A training is bound to its settings: for other ones, or more
+steps, begin in another folder, with --init FOLDER/model.
+
+Options:
+  -o, --output FOLDER      where the training is kept; it is created if it is missing
+      --validate DIR       photos to validate on, once for each DIR, in the same order
+                           [a tenth of DIR's photos, chosen by a hash of their names]
+      --backbone B         tinyvit  MobileSAM's encoder, frozen: best for few photos;
+                                    encodes each once, 1 s and 8-17 MB of disk [default]
+                           vit      a plain ViT, all of it trained: 10 times slower
+      --init M|FILE|none   weights to begin with: a built-in model, a model folder, a
+                           safetensors file. Of other classes, all but the last layer is
+                           taken [the built-in model of the backbone]
+      --steps N            steps in all [by the number of photos: 300 to 6000]
+      --batch N            crops in a step [tinyvit: 4, vit: 8]
+      --crop N             side of a crop in pixels [tinyvit: 512, vit: 256]
+      --learning-rate X    the highest one [tinyvit: 0.001, vit: 0.0005]
+      --seed N             what everything random follows from [0]
+      --time-limit T       stop after 2h, 30m or 90s, and write the model so far
+      --encodings DIR      tinyvit: keep encodings there, for other trainings too
+                           [FOLDER/encodings]
+      --mirrored           tinyvit: encode mirrored photos, too: a little better
+      --config FILE        all of that and more as JSON, see below
+      --json               print one JSON object: model, steps, time, IoU of each class
+      --threads N          compute with N threads instead of one per core
+  -h, --help               show this
+
+FILE may have any of: sets, classes, crop, long_edge, scale, batch, steps,
+learning_rate, warmup, weight_decay, ema, clip, seed, validate_every, validate_photos (of each set, 0
+for all), checkpoint_every, boundary (learn where segments end, from instances/),
+class_weights (let rare classes count more), loss, backbone (its sizes), init,
+init_partly. FOLDER/config.json shows all of them. Folders are relative to the file. A
+set is
+  {\"name\": \"leaves\", \"train\": \"DIR\", \"dev\": \"DIR\", \"weight\": 2,
+   \"names\": {\"symptom\": \"leaf symptom\", \"stone\": \"ignore\"},
+   \"exclusive\": true, \"any_orientation\": true, \"invert\": true}
+with hold_out (true) instead of dev; names renames classes or leaves their pixels out;
+exclusive says that its photos show no class of the other sets; any_orientation allows
+turns, invert negatives, as for microscopes.
+
+Examples:
+  patchlens train photos/ -o my-model
+  patchlens train leaves/train --validate leaves/dev -o leaves-model --time-limit 2h
+  patchlens predict new/ --model my-model/model -o out
 ";

@@ -24,6 +24,7 @@ mod segment;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod train;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ use crate::attention::AttentionError;
 use crate::formats::StoreError;
 use crate::models::ModelError;
 use crate::photo::PhotoError;
+use crate::train::TrainError;
 use crate::worker::JobError;
 
 /// Exit code for bad usage; 1 is for work that failed.
@@ -71,7 +73,7 @@ macro_rules! sentences {
     )*};
 }
 
-sentences!(AttentionError, JobError, ModelError, PhotoError, StoreError);
+sentences!(AttentionError, JobError, ModelError, PhotoError, StoreError, TrainError);
 
 /// Run the program with the arguments `args`, its own name first. Subcommands are
 /// run here; for `patchlens [PATH]`, `open_window` is called with the path.
@@ -108,6 +110,7 @@ pub fn run(
             Action::Models(args) => models::run(&args),
             Action::Export(args) => export::run(&args),
             Action::Eval(args) => eval::run(&args),
+            Action::Train(args) => train::run(&args),
         }
         .map(|()| ExitCode::SUCCESS)
     });

@@ -15,7 +15,8 @@ use super::photos::{Named, Taken, expanded, named};
 use super::tensors::channels_first;
 use super::{Failure, help};
 use crate::attention::npy;
-use crate::formats::{IndexedPicture, Protected, write_files};
+use crate::formats::{IndexedPicture, Protected, masks_png, write_files};
+use crate::label::Mask;
 use crate::models::predict::{Framing, Options, Semantic, segment};
 use crate::models::{Capability, LoadedModel, ModelError, Output};
 use crate::nn::Values;
@@ -24,6 +25,8 @@ use crate::task::detached;
 
 /// Opacity of the classes in an overlay.
 const OPACITY: f32 = 0.5;
+/// The folder of the regions, in that of the class maps.
+const INSTANCES: &str = "instances";
 /// How many classes are told of a photo.
 const TOLD: usize = 4;
 
@@ -42,6 +45,8 @@ pub struct Args {
     pub shard: Shard,
     /// Write the photo with the classes over it, too.
     pub overlay: bool,
+    /// Write the regions one by one, too.
+    pub instances: bool,
     /// Write the scores, too.
     pub npy: bool,
     /// Print a JSON object for each photo.
@@ -86,12 +91,13 @@ impl Shard {
 /// Read the words after `predict`.
 pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
     let (mut images, mut shard) = (Vec::new(), Shard::ALL);
-    let (mut overlay, mut npy) = (false, false);
+    let (mut overlay, mut instances, mut npy) = (false, false, false);
     let known = ["max-megapixels", "model", "json", "output", "fit", "size"];
     let help = read(parser, common, &known, &mut |word, parser| {
         match word {
             Word::Option("shard") => shard = Shard::parse(&parser.value()?)?,
             Word::Option("overlay") => overlay = true,
+            Word::Option("instances") => instances = true,
             Word::Option("npy") => npy = true,
             Word::Plain(word) => images.push(PathBuf::from(word)),
             Word::Option(_) => return Ok(false),
@@ -117,6 +123,7 @@ pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
         folder: common.output()?,
         shard,
         overlay,
+        instances,
         npy,
         json: common.json,
         limits: common.limits,
@@ -128,6 +135,8 @@ struct Files {
     labels: PathBuf,
     legend: PathBuf,
     overlay: Option<PathBuf>,
+    /// In a folder of their own, as `eval instances` takes them.
+    instances: Option<PathBuf>,
     npy: Option<PathBuf>,
 }
 
@@ -138,12 +147,15 @@ impl Files {
             labels: file(".png"),
             legend: file(".json"),
             overlay: args.overlay.then(|| file(".overlay.png")),
+            instances: args
+                .instances
+                .then(|| photo.file(&args.folder.join(INSTANCES), ".png")),
             npy: args.npy.then(|| file(".npy")),
         }
     }
 
     fn all(&self) -> Vec<PathBuf> {
-        let further = [&self.overlay, &self.npy].into_iter().flatten();
+        let further = [&self.overlay, &self.instances, &self.npy].into_iter().flatten();
         [&self.labels, &self.legend]
             .into_iter()
             .chain(further)
@@ -176,6 +188,8 @@ struct Report<'a> {
     labels: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     overlay: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instances: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     npy: Option<String>,
     predict_ms: f64,
@@ -225,6 +239,9 @@ fn one(model: &LoadedModel, image: &Path, files: &Files, args: &Args) -> Result<
     };
     let contents = contents(model, &photo, files, &found, &painted, &about)?;
     create_folder(&args.folder)?;
+    if args.instances {
+        create_folder(&args.folder.join(INSTANCES))?;
+    }
     write_files(&contents)?;
     if !args.json {
         return print(&told(&files.labels, &painted, &photo));
@@ -234,6 +251,7 @@ fn one(model: &LoadedModel, image: &Path, files: &Files, args: &Args) -> Result<
         legend: &about,
         labels: path(&files.labels),
         overlay: files.overlay.as_ref().map(path),
+        instances: files.instances.as_ref().map(path),
         npy: files.npy.as_ref().map(path),
         predict_ms: milliseconds(elapsed),
     })?)
@@ -258,11 +276,20 @@ fn contents(
     if let Some(path) = &files.overlay {
         contents.push((path.clone(), picture.over(photo, OPACITY)?));
     }
+    if let Some(path) = &files.instances {
+        contents.push((path.clone(), masks_png(picture.size, &regions(found))?));
+    }
     if let Some(path) = &files.npy {
         contents.push((path.clone(), scores(model, found)?));
     }
     contents.push((files.legend.clone(), json_line(about)?.into_bytes()));
     Ok(contents)
+}
+
+/// The regions of all classes but the background, class by class.
+fn regions(found: &Semantic) -> Vec<Mask> {
+    let classes = found.map.masks().into_iter().filter(|class| class.id != 0);
+    classes.flat_map(|class| found.regions(&class)).collect()
 }
 
 /// The model's scores, (1, classes, rows, columns).

@@ -214,9 +214,19 @@ fn what_to_evaluate_fits_together() {
     };
     fine(&["semantic", "--truth", "t", "--pred", "p"]);
     fine(&["semantic", "--truth", "t", "--model", "m", "--images", "i"]);
-    fine(&["semantic", "--truth", "t", "--pred", "p", "--map", "a=b", "-o", "o"]);
+    fine(&[
+        "semantic", "--truth", "t", "--pred", "p", "--map", "a=b", "-o", "o",
+    ]);
     fine(&["instances", "--truth", "t", "--pred", "p", "--json"]);
-    fine(&["clicks", "--images", "i", "--masks", "m", "--max-clicks", "5"]);
+    fine(&[
+        "clicks",
+        "--images",
+        "i",
+        "--masks",
+        "m",
+        "--max-clicks",
+        "5",
+    ]);
     for (words, told) in [
         (&[][..], "semantic, instances or clicks"),
         (&["panoptic"], "\"panoptic\""),
@@ -224,15 +234,49 @@ fn what_to_evaluate_fits_together() {
         (&["semantic", "--truth", "t"], "--pred"),
         (&["semantic", "--pred", "p"], "--truth"),
         (&["semantic", "--truth", "t", "--model", "m"], "--images"),
-        (&["semantic", "--truth", "t", "--pred", "p", "--model", "m"], "not from both"),
-        (&["semantic", "--truth", "t", "--pred", "p", "--images", "i"], "go with --model"),
-        (&["semantic", "--truth", "t", "--pred", "p", "--map", "a"], "FROM=TO"),
+        (
+            &["semantic", "--truth", "t", "--pred", "p", "--model", "m"],
+            "not from both",
+        ),
+        (
+            &["semantic", "--truth", "t", "--pred", "p", "--images", "i"],
+            "go with --model",
+        ),
+        (
+            &["semantic", "--truth", "t", "--pred", "p", "--map", "a"],
+            "FROM=TO",
+        ),
         (&["instances", "--truth", "t"], "--pred"),
-        (&["instances", "--truth", "t", "--pred", "p", "--model", "m"], "--model"),
+        (
+            &["instances", "--truth", "t", "--pred", "p", "--model", "m"],
+            "--model",
+        ),
         (&["clicks", "--masks", "m"], "--images"),
         (&["clicks", "--images", "i"], "--masks"),
-        (&["clicks", "--images", "i", "--masks", "m", "--max-clicks", "0"], "--max-clicks"),
-        (&["clicks", "--images", "i", "--masks", "m", "--max-clicks", "257"], "at most 256"),
+        (
+            &[
+                "clicks",
+                "--images",
+                "i",
+                "--masks",
+                "m",
+                "--max-clicks",
+                "0",
+            ],
+            "--max-clicks",
+        ),
+        (
+            &[
+                "clicks",
+                "--images",
+                "i",
+                "--masks",
+                "m",
+                "--max-clicks",
+                "257",
+            ],
+            "at most 256",
+        ),
         (&["clicks", "extra"], "extra"),
     ] {
         let found = complaint(&[&["eval"], words].concat());

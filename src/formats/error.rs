@@ -9,6 +9,14 @@ use crate::dataset::DatasetError;
 /// untouched in every case.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// More segments than a segment map can number.
+    #[error(
+        "a segment map holds at most 65535 segments, and there are {count}: use class maps alone"
+    )]
+    TooManySegments {
+        /// How many there are.
+        count: usize,
+    },
     /// The photo's place is no place for labels.
     #[error(transparent)]
     Dataset(#[from] DatasetError),

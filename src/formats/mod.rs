@@ -42,7 +42,7 @@ pub use export::{ExportKind, ExportRequest, export};
 pub use folder_file::folder_classes;
 pub use import::LabelImport;
 pub use indexed::{IndexedPicture, picture_png};
-pub use instance_map::instance_map_png;
+pub use instance_map::{instance_map_png, masks_png};
 pub use journal::{drop_journal, load_journal, save_journal};
 pub use maps::{PixelMap, read_class_map, read_instance_map};
 pub use open::{OpenOptions, Opened, open, open_with};

@@ -96,6 +96,12 @@ impl Checkpoint {
     }
 }
 
+/// The licence that a folder states, in the front matter of its README.md or by
+/// the text of its LICENSE; an SPDX expression where it is a known one.
+pub fn licence_of(folder: &Path) -> Option<String> {
+    licence::of(folder)
+}
+
 fn family(config: &Config, folder: &Path) -> Result<Family, ModelError> {
     Family::of(config).map_err(|found| ModelError::UnknownFamily {
         folder: folder.to_owned(),

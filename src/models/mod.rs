@@ -31,8 +31,8 @@ pub use family::Family;
 pub use geometry::View;
 pub use preprocess::{Fit, Prepared, Preprocessor, Resize};
 pub use promptable::{
-    Candidate, Encoding, EverythingOptions, FeatureMap, LowResMask, Prediction, Prompt, PromptPoint,
-    PromptableModel, ScoredMask,
+    Candidate, Encoding, EverythingOptions, FeatureMap, LowResMask, Prediction, Prompt,
+    PromptPoint, PromptableModel, ScoredMask,
 };
 pub use registry::{Capability, LoadedModel, ModelInfo};
 pub use vision::{Boundary, Dense, Hidden, Output, OutputKind, Run, VisionModel};

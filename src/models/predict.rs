@@ -11,13 +11,13 @@ use super::class_map::{ClassMap, ClassMask, confidence};
 use super::geometry::View;
 use super::preprocess::Fit;
 use super::vision::{Dense, Output, Run};
-use objects::Objects;
 use super::{Capability, Encoding, LoadedModel, ModelError};
 use crate::label::Mask;
 use crate::nn::Values;
 use crate::nn::capture::Capture;
 use crate::task::Task;
 use candle_core::Tensor;
+use objects::Objects;
 
 /// How a photo becomes the network's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 
 mod embedded;
 
-pub use embedded::{MOBILE_SAM, PLAIN_DEEPLAB, TINY_DEEPLAB, embedded, is_embedded_name};
+pub use embedded::{
+    MOBILE_SAM, PLAIN_DEEPLAB, TINY_DEEPLAB, embedded, embedded_weights, is_embedded_name,
+};
 
 use super::checkpoint::{Checkpoint, Labels};
 use super::deeplab::VitDeepLab;
@@ -75,6 +77,8 @@ pub struct ModelInfo {
     pub labels: Arc<Labels>,
     /// Whether it is part of the program.
     pub embedded: bool,
+    /// Whether its own preprocessing may cut off the edges of photos.
+    pub crops: bool,
 }
 
 impl ModelInfo {
@@ -227,9 +231,7 @@ fn load_folder(folder: &Path, task: Task<'_>) -> Result<LoadedModel, ModelError>
 fn build(checkpoint: Checkpoint, weights: &Weights) -> Result<LoadedModel, ModelError> {
     let (config, family) = (&checkpoint.config, checkpoint.family);
     let network = match family {
-        Family::MobileSam => {
-            Network::Promptable(Arc::new(mobile_sam::load(weights, &checkpoint)?))
-        }
+        Family::MobileSam => Network::Promptable(Arc::new(mobile_sam::load(weights, &checkpoint)?)),
         Family::Sam => Network::Promptable(Arc::new(sam::load(weights, &checkpoint)?)),
         Family::Vit | Family::Deit | Family::Dinov2 | Family::Dinov2WithRegisters => {
             Network::Vision(Box::new(vit::VisionTransformer::load(
@@ -276,6 +278,7 @@ fn info_of(checkpoint: &Checkpoint) -> ModelInfo {
         capabilities: Cow::Borrowed(capabilities(checkpoint)),
         labels: Arc::new(checkpoint.labels.clone()),
         embedded: false,
+        crops: checkpoint.preprocessor.crop.is_some(),
     }
 }
 

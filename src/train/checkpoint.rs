@@ -132,12 +132,17 @@ pub fn load(
     let head = metadata.metadata().as_ref().and_then(|all| all.get(HEAD));
     let head = head.ok_or_else(|| wrong(path, "it is no checkpoint of a training"))?;
     let head: Head = serde_json::from_str(head).map_err(|error| damaged(error.to_string()))?;
-    if let Some(difference) = config.difference(&head.config) {
-        let why = format!("{difference}; put that back, or train into another folder");
+    // other photos may be why the configuration is another, too
+    if head.photos != photos {
+        let why = format!(
+            "the sets have {photos:?} photos and had {:?}; put those back, or train into another \
+             folder",
+            head.photos
+        );
         return Err(wrong(path, why));
     }
-    if head.photos != photos {
-        let why = format!("the sets have {photos:?} photos and had {:?}", head.photos);
+    if let Some(difference) = config.difference(&head.config) {
+        let why = format!("{difference}; put that back, or train into another folder");
         return Err(wrong(path, why));
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;

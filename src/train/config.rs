@@ -1,11 +1,14 @@
 //! What is trained on what, as a JSON file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{OUTSIDE, TrainError};
+use crate::models::deeplab::BackboneConfig;
+use crate::models::registry;
 
 /// One class of the merged space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +31,14 @@ pub struct SetConfig {
     /// Folder of the photos to validate on.
     #[serde(default)]
     pub dev: Option<PathBuf>,
+    /// Whether a tenth of the photos to train on, chosen by a hash of their
+    /// names, is validated on instead.
+    #[serde(default)]
+    pub hold_out: bool,
     /// What classes of this set are called in the merged space: `{"symptom":
     /// "leaf symptom"}`; "ignore" leaves the pixels of a class out.
     #[serde(default)]
-    pub names: std::collections::BTreeMap<String, String>,
+    pub names: BTreeMap<String, String>,
     /// Whether photos of this set surely show none of the classes that it does
     /// not annotate. Otherwise the loss compares only the annotated ones.
     #[serde(default)]
@@ -45,6 +52,22 @@ pub struct SetConfig {
     /// Whether bright on dark is as likely as dark on bright (microscopy).
     #[serde(default)]
     pub invert: bool,
+}
+
+impl Default for SetConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            train: PathBuf::new(),
+            dev: None,
+            hold_out: false,
+            names: BTreeMap::new(),
+            exclusive: false,
+            weight: one(),
+            any_orientation: false,
+            invert: false,
+        }
+    }
 }
 
 fn one() -> f32 {
@@ -75,6 +98,9 @@ impl Default for LossShares {
         }
     }
 }
+
+/// Settings that others follow from, so that a difference in them is told first.
+const FIRST: [&str; 6] = ["classes", "sets", "backbone", "batch", "crop", "steps"];
 
 /// What is trained on what, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,7 +144,10 @@ pub struct Config {
     pub class_weights: bool,
     /// How much each part of the loss counts.
     pub loss: LossShares,
-    /// Weights to begin with: a safetensors file.
+    /// What the network stands on; `None` where whoever builds it says.
+    pub backbone: Option<BackboneConfig>,
+    /// Weights to begin with: a safetensors file, or the name of a model that
+    /// is built in.
     pub init: Option<PathBuf>,
     /// Whether tensors that `init` lacks, or has in another shape, are begun at
     /// random instead of being an error.
@@ -147,6 +176,7 @@ impl Default for Config {
             boundary: false,
             class_weights: false,
             loss: LossShares::default(),
+            backbone: None,
             init: None,
             init_partly: false,
         }
@@ -159,21 +189,46 @@ impl Config {
     /// # Errors
     /// If it cannot be read or asks for the impossible.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let wrong = |why: String| TrainError::Config {
+        let config = Self::from_text(&super::pngs::small_text(path)?, path)?;
+        config.checked(path)
+    }
+
+    /// Understand the text of the file `path`, which may leave out classes and
+    /// sets that are known otherwise.
+    ///
+    /// # Errors
+    /// If it is no configuration.
+    pub fn from_text(text: &str, path: &Path) -> Result<Self, TrainError> {
+        let config = serde_json::from_str(text);
+        let mut config: Self = config.map_err(|error| TrainError::Config {
             file: path.display().to_string(),
-            why,
-        };
-        let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        let mut config: Self =
-            serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-        config.check().map_err(wrong)?;
+            why: error.to_string(),
+        })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for set in &mut config.sets {
             set.train = folder.join(&set.train);
             set.dev = set.dev.as_ref().map(|dev| folder.join(dev));
         }
-        config.init = config.init.map(|file| folder.join(file));
+        let is_built_in = |init: &PathBuf| registry::is_embedded_name(init.as_os_str());
+        config.init = config.init.map(|init| match is_built_in(&init) {
+            true => init,
+            false => folder.join(init),
+        });
         Ok(config)
+    }
+
+    /// It, if it can be trained.
+    ///
+    /// # Errors
+    /// If it asks for the impossible; `file` is what it came from.
+    pub fn checked(self, file: &Path) -> Result<Self, TrainError> {
+        match self.check() {
+            Ok(()) => Ok(self),
+            Err(why) => Err(TrainError::Config {
+                file: file.display().to_string(),
+                why,
+            }),
+        }
     }
 
     /// What is impossible about it, if anything.
@@ -256,6 +311,12 @@ impl Config {
             if self.sets[..at].iter().any(|other| other.name == set.name) {
                 return Err(format!("two sets are named {:?}", set.name));
             }
+            if set.hold_out && set.dev.is_some() {
+                return Err(format!(
+                    "the set {:?} has both photos to validate on and `hold_out`",
+                    set.name
+                ));
+            }
             let is_known = |name: &String| {
                 name == "ignore" || self.classes.iter().any(|class| class.name == *name)
             };
@@ -276,13 +337,27 @@ impl Config {
         let (Value::Object(ours), Value::Object(theirs)) = (ours, theirs) else {
             return None;
         };
-        let at = ours
-            .iter()
-            .find(|(key, value)| theirs.get(*key) != Some(value));
-        at.map(|(key, value)| {
-            let other = theirs.get(key).unwrap_or(&Value::Null);
-            format!("`{key}` is {value} and was {other}")
-        })
+        // who says nothing of the backbone finds out by the names of tensors
+        let is_unsaid = |key: &str| {
+            let unsaid = |map: &Map<String, Value>| map.get(key).is_none_or(Value::is_null);
+            key == "backbone" && (unsaid(&ours) || unsaid(&theirs))
+        };
+        let is_other = |key: &str| ours.get(key) != theirs.get(key) && !is_unsaid(key);
+        let keys = FIRST.into_iter().chain(ours.keys().map(String::as_str));
+        let key = keys.into_iter().find(|key| is_other(key))?;
+        let told = |map: &Map<String, Value>| match map.get(key) {
+            // as it was written, not as twice as many bits have it
+            Some(Value::Number(number)) if number.is_f64() => number
+                .as_f64()
+                .map_or_else(String::new, |n| (n as f32).to_string()),
+            Some(value) => value.to_string(),
+            None => "unsaid".to_owned(),
+        };
+        Some(format!(
+            "`{key}` is {} and was {}",
+            told(&ours),
+            told(&theirs)
+        ))
     }
 
     fn comparable(&self) -> Value {

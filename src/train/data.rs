@@ -1,5 +1,7 @@
 //! Sets of labelled photos: folders in our storage convention.
 
+mod seen;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,16 +9,15 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::pictures::{self, Chances, Raw};
-use super::{Config, Example, Examples, Random, SetConfig, Target, TrainError, TrainingSet, pngs};
+use super::{Config, Example, Examples, Random, SetConfig, Target, TrainError, pngs};
 use crate::dataset::{DatasetError, natural_order};
 use crate::formats::folder_classes;
 use crate::label::{Class, Classes, IGNORE};
 use crate::photo::{self, Limits};
-
-/// Decoded photos and labels that all sets together may keep in memory.
-const BUDGET: usize = 2 << 30;
+use seen::{Seen, objects};
 
 /// How the class ids of a set are those of the merged space.
 #[derive(Clone, Debug)]
@@ -84,7 +85,8 @@ struct ClassesFile {
     classes: Vec<Class>,
 }
 
-fn classes_of(folder: &Path) -> Result<(PathBuf, Classes), TrainError> {
+/// The classes of the set in `folder`, and the file that names them.
+pub(super) fn classes_of(folder: &Path) -> Result<(PathBuf, Classes), TrainError> {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     for folder in [Some(whole.as_path()), whole.parent()]
         .into_iter()
@@ -128,6 +130,38 @@ pub struct Pictures {
     boundary: bool,
     without_labels: usize,
     pixels: Vec<u64>,
+    objects: Vec<bool>,
+}
+
+/// Which photos of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of them.
+    All,
+    /// A tenth, chosen by a hash of their names, and at least one.
+    HeldOut,
+    /// The others.
+    Rest,
+}
+
+impl Share {
+    /// Its photos among `entries`.
+    fn of(self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        if self == Self::All {
+            return entries;
+        }
+        let name = |entry: &Entry| entry.photo.file_name().unwrap_or_default().to_owned();
+        let hash = |entry: &Entry| Sha256::digest(name(entry).as_encoded_bytes());
+        let mut hashes: Vec<_> = entries.iter().map(hash).collect();
+        hashes.sort_unstable();
+        let count = ((entries.len() + 5) / 10).max(1);
+        let last = hashes.get(count - 1).copied();
+        entries.retain(|entry| {
+            let is_held_out = last.is_some_and(|last| hash(entry) <= last);
+            is_held_out == (self == Self::HeldOut)
+        });
+        entries
+    }
 }
 
 impl Pictures {
@@ -143,8 +177,29 @@ impl Pictures {
         config: &Config,
         budget: &mut usize,
     ) -> Result<Self, TrainError> {
+        Self::open_share(folder, set, config, budget, Share::All)
+    }
+
+    /// As [`Pictures::open`], some of the photos.
+    ///
+    /// # Errors
+    /// If the folder, its classes or a file cannot be used.
+    pub fn open_share(
+        folder: &Path,
+        set: &SetConfig,
+        config: &Config,
+        budget: &mut usize,
+        share: Share,
+    ) -> Result<Self, TrainError> {
         let space = ClassSpace::open(folder, set, &config.class_names())?;
-        let (mut entries, without_labels) = entries(folder)?;
+        let (entries, without_labels) = entries(folder)?;
+        let found = entries.len();
+        let mut entries = share.of(entries);
+        if entries.is_empty() && found > 0 {
+            let why = "only one of its photos has labels, and that is validated on: label more, \
+                       or name photos to validate on";
+            return Err(TrainError::data(folder, why));
+        }
         if entries.is_empty() {
             let why = format!("it has no photo with a class map in {}", labels_in(folder));
             return Err(TrainError::data(folder, why));
@@ -159,19 +214,15 @@ impl Pictures {
         let keeps: Vec<bool> = keeps.collect();
         let counted = entries.par_iter_mut().zip(keeps).map(|(entry, keeps)| {
             let raw = read(entry, &space)?;
-            let mut counts = vec![0u64; config.classes.len()];
-            for label in &raw.labels {
-                if let Some(count) = counts.get_mut(usize::from(*label)) {
-                    *count += 1;
-                }
-            }
+            let seen = Seen::of(&raw, config.classes.len());
             entry.kept = keeps.then_some(raw);
-            Ok(counts)
+            Ok(seen)
         });
-        let counted: Vec<Vec<u64>> = counted.collect::<Result<_, TrainError>>()?;
+        let seen: Vec<Seen> = counted.collect::<Result<_, TrainError>>()?;
         let mut pixels = vec![0; config.classes.len()];
-        for counts in counted {
-            pixels.iter_mut().zip(counts).for_each(|(all, n)| *all += n);
+        for seen in &seen {
+            let counts = pixels.iter_mut().zip(&seen.pixels);
+            counts.for_each(|(all, n)| *all += n);
         }
         let annotated = space.own.iter().map(|own| *own || set.exclusive);
         Ok(Self {
@@ -188,12 +239,18 @@ impl Pictures {
             boundary: config.boundary,
             without_labels,
             pixels,
+            objects: objects(&seen, config.classes.len()),
         })
     }
 
     /// For each merged class whether the set annotates it.
     pub fn own(&self) -> &[bool] {
         &self.space.own
+    }
+
+    /// For each merged class whether it forms objects.
+    pub fn objects(&self) -> &[bool] {
+        &self.objects
     }
 
     /// Photos that were left out because they have no labels.
@@ -343,6 +400,27 @@ fn entries(folder: &Path) -> Result<(Vec<Entry>, usize), TrainError> {
     Ok((entries, without_labels))
 }
 
+/// What a folder of photos has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Labelled {
+    /// Photos with labels.
+    pub photos: usize,
+    /// Of those, photos with segment maps.
+    pub with_segments: usize,
+}
+
+/// Count the labelled photos in `folder` or its `images`.
+///
+/// # Errors
+/// If it cannot be listed, or a class map is no PNG.
+pub fn labelled(folder: &Path) -> Result<Labelled, TrainError> {
+    let (entries, _) = entries(folder)?;
+    Ok(Labelled {
+        photos: entries.len(),
+        with_segments: entries.iter().filter(|e| e.instances.is_some()).count(),
+    })
+}
+
 fn stem(photo: &Path) -> String {
     let stem = photo.file_stem().unwrap_or_default();
     stem.to_string_lossy().to_lowercase()
@@ -370,44 +448,6 @@ fn beside(folder: &Path, kind: &str, photo: &Path, is_shared: bool) -> Option<Pa
         return Some(by_file);
     }
     (!is_shared && by_stem.is_file()).then_some(by_stem)
-}
-
-/// A set that was opened, and what should be said about it.
-pub struct OpenedSet {
-    /// For [`Run::open`](super::Run::open).
-    pub set: TrainingSet,
-    /// Photos to train on.
-    pub photos: usize,
-    /// Photos in the folders that have no labels.
-    pub without_labels: usize,
-}
-
-/// Open all sets of a configuration whose examples are photos.
-///
-/// # Errors
-/// If a folder or a file of one cannot be used.
-pub fn training_sets(config: &Config) -> Result<Vec<OpenedSet>, TrainError> {
-    let mut budget = BUDGET;
-    let opened = config.sets.iter().map(|set| {
-        let train = Pictures::open(&set.train, set, config, &mut budget)?;
-        let dev = set.dev.as_ref();
-        let dev = dev
-            .map(|folder| Pictures::open(folder, set, config, &mut budget))
-            .transpose()?;
-        let dev_without = dev.as_ref().map_or(0, Pictures::without_labels);
-        Ok(OpenedSet {
-            photos: train.photos(),
-            without_labels: train.without_labels() + dev_without,
-            set: TrainingSet {
-                name: set.name.clone(),
-                weight: set.weight,
-                own: train.own().into(),
-                train: Box::new(train),
-                dev: dev.map(|dev| Box::new(dev) as Box<dyn Examples>),
-            },
-        })
-    });
-    opened.collect()
 }
 
 #[cfg(test)]

@@ -4,14 +4,16 @@
 use super::data::Pictures;
 use super::pictures::{Raw, rims};
 use super::{Example, Examples, Map, OUTSIDE, Random, Target, TrainError};
-use crate::models::{Encoding, FeatureMap};
+use crate::formats::write_files;
+use crate::models::{Encoding, FeatureMap, PromptableModel};
+use crate::nn::Capture;
+use crate::task::Task;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use safetensors::tensor::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A folder of feature maps, named by the content of the photo's file.
@@ -23,10 +25,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Files go to `folder`, which exists; they are of an encoder whose frame
+    /// Files go to `folder`, which exists when they are written; they are of an encoder whose frame
     /// has sides of `frame` pixels.
     pub fn new(folder: PathBuf, frame: usize) -> Self {
         Self { folder, frame }
+    }
+
+    /// Where they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where the maps of a photo whose file has these bytes belong; `mirrored`
@@ -37,6 +44,74 @@ impl Store {
         let side = if mirrored { "-mirrored" } else { "" };
         self.folder.join(format!("{name}{side}.safetensors"))
     }
+}
+
+/// A photo that has no maps yet.
+#[derive(Clone, Copy)]
+pub struct Missing<'p> {
+    pictures: &'p Pictures,
+    photo: usize,
+    mirrored: bool,
+}
+
+impl Missing<'_> {
+    /// Its file.
+    pub fn file(&self) -> &Path {
+        self.pictures.file(self.photo)
+    }
+
+    /// Encode it into `store`.
+    ///
+    /// # Errors
+    /// If it cannot be read or its maps not be written; [`crate::models::ModelError::Cancelled`].
+    pub fn encode(
+        &self,
+        encoder: &PromptableModel,
+        store: &Store,
+        task: Task<'_>,
+    ) -> Result<(), TrainError> {
+        let raw = self.pictures.raw(self.photo)?;
+        let (width, height) = (raw.columns as u32, raw.rows as u32);
+        let mut rgb = Cow::Borrowed(&raw.rgb);
+        if self.mirrored {
+            for row in rgb.to_mut().chunks_exact_mut(3 * raw.columns) {
+                row.as_chunks_mut::<3>().0.reverse();
+            }
+        }
+        let encoding = encoder.encode(&rgb, width, height, Capture::Off, task)?;
+        write(
+            &store.path(&bytes_of(self.file())?, self.mirrored),
+            &encoding,
+        )
+    }
+}
+
+/// The photos of `pictures` that have no maps in `store`; with `mirrored`, also
+/// those whose mirror image has none.
+///
+/// # Errors
+/// If a photo cannot be read.
+pub fn missing<'p>(
+    pictures: &'p Pictures,
+    store: &Store,
+    mirrored: bool,
+) -> Result<Vec<Missing<'p>>, TrainError> {
+    let mut missing = Vec::new();
+    for photo in 0..pictures.photos() {
+        let bytes = bytes_of(pictures.file(photo))?;
+        let kinds = [false, true].into_iter().take(1 + usize::from(mirrored));
+        let lacking = kinds.filter(|mirrored| !store.path(&bytes, *mirrored).is_file());
+        missing.extend(lacking.map(|mirrored| Missing {
+            pictures,
+            photo,
+            mirrored,
+        }));
+    }
+    Ok(missing)
+}
+
+fn bytes_of(file: &Path) -> Result<Vec<u8>, TrainError> {
+    fs::read(file).map_err(|error| TrainError::data(file, error.to_string()))
 }
 
 /// Write the feature maps of an encoding: all of them, or nothing.
@@ -51,14 +126,7 @@ pub fn write(path: &Path, encoding: &Encoding) -> Result<(), TrainError> {
         (name, Kept(map))
     });
     let bytes = safetensors::serialize(tensors, None).map_err(|error| failed(error.to_string()))?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&bytes)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error| failed(error.to_string()))
+    Ok(write_files(&[(path.to_owned(), bytes)])?)
 }
 
 /// Read what [`write`] wrote.
@@ -76,9 +144,11 @@ pub fn read(path: &Path) -> Result<Vec<FeatureMap>, TrainError> {
         let tensor = file.tensor(name).map_err(|_| odd())?;
         let stride = name.split_once(".stride");
         let stride = stride.and_then(|(_, stride)| stride.parse().ok());
-        let (Some(stride), Dtype::F16, Ok(size)) =
-            (stride, tensor.dtype(), <[usize; 3]>::try_from(tensor.shape()))
-        else {
+        let (Some(stride), Dtype::F16, Ok(size)) = (
+            stride,
+            tensor.dtype(),
+            <[usize; 3]>::try_from(tensor.shape()),
+        ) else {
             return Err(odd());
         };
         let pairs = tensor.data().as_chunks::<2>().0.iter();
@@ -128,8 +198,7 @@ impl EncodedPictures {
     pub fn open(pictures: Pictures, store: Store, crop: usize) -> Result<Self, TrainError> {
         let file = |photo: usize| {
             let file = pictures.file(photo);
-            let bytes = fs::read(file).map_err(|error| TrainError::data(file, error.to_string()))?;
-            let path = store.path(&bytes, false);
+            let path = store.path(&bytes_of(file)?, false);
             match path.is_file() {
                 true => Ok(path),
                 false => Err(TrainError::data(file, "it has not been encoded")),
@@ -320,8 +389,6 @@ impl Sampled<'_> {
     }
 
     fn id(&self, ids: &[u16], row: usize, column: usize) -> u16 {
-        self.index(row, column)
-            .map_or(u16::MAX, |index| ids[index])
+        self.index(row, column).map_or(u16::MAX, |index| ids[index])
     }
 }
-

@@ -158,6 +158,16 @@ impl Run {
         &self.learner.missing
     }
 
+    /// What is trained on what.
+    pub fn config(&self) -> &Config {
+        &self.learner.config
+    }
+
+    /// Where the training is kept.
+    pub fn folder(&self) -> &Path {
+        &self.learner.folder
+    }
+
     /// The averaged weights: name, shape and values.
     pub fn weights(&self) -> impl Iterator<Item = (&str, &[usize], &[f32])> {
         let parameters = self.learner.optimizer.parameters.iter();
@@ -197,6 +207,21 @@ impl Run {
     /// If an example cannot be read, or `task` is cancelled.
     pub fn scores(&self, photos: Option<usize>, task: Task<'_>) -> Result<Validation, TrainError> {
         self.learner.validation(&self.sets, photos, task)
+    }
+
+    /// How well another network of the same classes does on all photos to
+    /// validate on; `None` if there are none.
+    ///
+    /// # Errors
+    /// If an example cannot be read, or `task` is cancelled.
+    pub fn scores_of(
+        &self,
+        network: &dyn Network,
+        task: Task<'_>,
+    ) -> Result<Option<Validation>, TrainError> {
+        let names = self.learner.config.class_names();
+        let validation = validate(network, &self.sets, &names, None, task)?;
+        Ok(Some(validation).filter(|validation| !validation.sets.is_empty()))
     }
 }
 

@@ -44,7 +44,10 @@ impl Snapshot<'_> {
         let weights = halved(weights, &weights_file)?;
         Ok(vec![
             (folder.join("config.json"), text(self.model_config())),
-            (folder.join("preprocessor_config.json"), text(self.preprocessor())),
+            (
+                folder.join("preprocessor_config.json"),
+                text(self.preprocessor()),
+            ),
             (weights_file, weights),
         ])
     }
@@ -55,7 +58,12 @@ impl Snapshot<'_> {
             .enumerate()
             .map(|(id, class)| (id.to_string(), class.name.as_str()))
             .collect();
-        let colors: Vec<[u8; 3]> = self.config.classes.iter().map(|class| class.color).collect();
+        let colors: Vec<[u8; 3]> = self
+            .config
+            .classes
+            .iter()
+            .map(|class| class.color)
+            .collect();
         let mut config = json!({
             "architectures": ["VitDeepLabV3PlusForSemanticSegmentation"],
             "model_type": "vit_deeplabv3plus",
@@ -106,9 +114,17 @@ fn halved<'w>(
         let mut half = vec![f16::ZERO; values.len()];
         half.convert_from_f32_slice(values);
         if !half.iter().all(|value| value.is_finite()) {
-            return Err(wrong(format!("{name} has values too large for half precision")));
+            return Err(wrong(format!(
+                "{name} has values too large for half precision"
+            )));
         }
-        tensors.push((name, Half { shape, values: half }));
+        tensors.push((
+            name,
+            Half {
+                shape,
+                values: half,
+            },
+        ));
     }
     safetensors::serialize(tensors, None).map_err(|error| wrong(error.to_string()))
 }

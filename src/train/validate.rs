@@ -4,7 +4,8 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Examples, TrainError, TrainingSet};
+use super::{Examples, TrainError, TrainingSet};
+use crate::evaluation::Confusion;
 use crate::models::ModelError;
 use crate::models::deeplab::Network;
 use crate::task::Task;
@@ -82,7 +83,7 @@ fn set_score(
 ) -> Result<SetScore, TrainError> {
     let all = dev.photos();
     let count = photos.unwrap_or(all).min(all);
-    let mut counts = Counts::new(names.len());
+    let mut counts = Confusion::new(names.len());
     for at in 0..count {
         task.check()?;
         task.progress(at as f32 / count as f32);
@@ -103,7 +104,7 @@ fn set_score(
         name: set.name.clone(),
         photos: count,
         mean_iou: found.iter().sum::<f64>() / found.len().max(1) as f64,
-        accuracy: counts.accuracy().unwrap_or(0.0),
+        accuracy: counts.pixel_accuracy().unwrap_or(0.0),
         classes,
     })
 }

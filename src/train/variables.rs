@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::{Random, TrainError};
-use crate::models::ModelError;
 use crate::models::deeplab::{Init, Source};
+use crate::models::{ModelError, registry};
 
 /// A variable and its name.
 pub type Named = (String, Var);
@@ -39,13 +39,17 @@ impl Variables {
         }
     }
 
-    /// Parameters of a safetensors file (f32, f16 or bf16). Those that it lacks,
-    /// or has in another shape, are made at random; see [`missing`](Self::missing).
+    /// Parameters of a safetensors file (f32, f16 or bf16), or of the built-in
+    /// model of that name. Those that it lacks, or has in another shape, are made
+    /// at random; see [`missing`](Self::missing).
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn beginning_with(seed: u64, file: &Path) -> Result<Self, TrainError> {
-        let tensors = candle_core::safetensors::load(file, &Device::Cpu);
+        let tensors = match registry::embedded_weights(file.as_os_str()) {
+            Some(bytes) => candle_core::safetensors::load_buffer(bytes, &Device::Cpu),
+            None => candle_core::safetensors::load(file, &Device::Cpu),
+        };
         let tensors = tensors.map_err(|error| TrainError::Weights {
             file: file.display().to_string(),
             why: error.to_string(),

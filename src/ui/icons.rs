@@ -12,6 +12,7 @@ pub const CLOSE: &str = "\u{E4F6}";
 pub const CURSOR: &str = "\u{E1DC}";
 pub const ERASER: &str = "\u{E21E}";
 pub const ERROR: &str = "\u{E4F8}";
+pub const EVERYTHING: &str = "\u{E746}";
 pub const EXPORT: &str = "\u{EAF0}";
 pub const EYE: &str = "\u{E220}";
 pub const EYE_OFF: &str = "\u{E224}";

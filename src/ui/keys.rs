@@ -85,7 +85,7 @@ fn all_actions() -> Vec<Action> {
     add("", "Drop proposal, deselect", key(NONE, Key::Escape), None, Command::Drop);
     add("", "Next mask", key(NONE, Key::Tab), None, Command::NextCandidate);
     add("", "Previous mask", key(SHIFT, Key::Tab), None, Command::PreviousCandidate);
-    add("", "Ask the model about the whole photo", key(CTRL, Key::P), None, Command::Predict);
+    add("", "Predict classes", key(CTRL, Key::P), None, Command::Predict);
     add("", "Segment everything", key(CTRL.plus(SHIFT), Key::E), None, Command::SegmentEverything);
     add("", "Open model folder…", key(CTRL.plus(SHIFT), Key::M), None, Command::AskForModel);
     add("", "Model card", None, None, Command::Show(Dialog::ModelCard));

@@ -11,12 +11,50 @@ use crate::app::{App, Command, OfferedLabel, OpenDocument};
 /// The highest that the list grows, in points.
 const HIGHEST: f32 = 220.0;
 
+/// A class of which something is on offer.
+pub struct Share<'a> {
+    /// Which of the prediction's labels it is.
+    pub at: usize,
+    /// Its name and colour.
+    pub label: &'a OfferedLabel,
+    /// Its part of the photo's pixels, 0..=1.
+    share: f64,
+}
+
+impl Share<'_> {
+    /// Its part of the photo, for the eye.
+    pub fn percent(&self) -> String {
+        percent(self.share)
+    }
+
+    /// Its name and its part of the photo.
+    pub fn text(&self) -> String {
+        format!("{} {}", self.label.name, self.percent())
+    }
+}
+
+/// The classes of which something is on offer, the largest first.
+pub fn shares(open: &OpenDocument) -> Vec<Share<'_>> {
+    let total = u64::from(open.photo.width()) * u64::from(open.photo.height());
+    let labels = open.prompting.labels.iter().enumerate();
+    let mut shares: Vec<_> = labels
+        .filter(|(at, _)| open.prompting.offered_of(*at) > 0)
+        .map(|(at, label)| Share {
+            at,
+            label,
+            share: label.pixels as f64 / total as f64,
+        })
+        .collect();
+    shares.sort_by_key(|share| std::cmp::Reverse(share.label.pixels));
+    shares
+}
+
 /// The section of the panels at the right, where there is something to show.
 pub fn show(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     let App { open, settings, .. } = app;
     let Some(open) = open else { return };
     if !open.prompting.labels.is_empty() {
-        header(ui, "Prediction", out);
+        header(ui, "Predicted classes", out);
         areas(ui, open, out);
         ui.checkbox(&mut settings.separate_areas, "A segment per area")
             .on_hover_text("Otherwise all areas of a class become one segment");
@@ -44,38 +82,30 @@ fn header(ui: &mut Ui, title: &str, out: &mut Vec<Command>) {
 
 /// One row per class that is still on offer, the largest first.
 fn areas(ui: &mut Ui, open: &OpenDocument, out: &mut Vec<Command>) {
-    let total = u64::from(open.photo.width()) * u64::from(open.photo.height());
-    let mut order: Vec<(usize, &OfferedLabel)> = open
-        .prompting
-        .labels
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| open.prompting.offered_of(*at) > 0)
-        .collect();
-    order.sort_by_key(|(_, label)| std::cmp::Reverse(label.pixels));
     ScrollArea::vertical()
         .id_salt("prediction")
         .max_height(HIGHEST)
         .auto_shrink([false, true])
         .show(ui, |ui| {
-            for (at, label) in order {
-                area(ui, label, at, label.pixels as f64 / total as f64, out);
+            for share in shares(open) {
+                area(ui, &share, out);
             }
         });
 }
 
-fn area(ui: &mut Ui, label: &OfferedLabel, at: usize, share: f64, out: &mut Vec<Command>) {
+fn area(ui: &mut Ui, share: &Share<'_>, out: &mut Vec<Command>) {
+    let label = share.label;
     ui.horizontal(|ui| {
         ui.set_min_height(size::ROW);
         swatch(ui, theme::class_color(label.color), false);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let accept = icon_button(ui, icons::CHECK, &format!("Accept {}", label.name));
             if accept.clicked() {
-                out.push(Command::AcceptLabel(at));
+                out.push(Command::AcceptLabel(share.at));
             }
-            ui.label(dim(ui, percent(share))).on_hover_text(format!(
+            ui.label(dim(ui, share.percent())).on_hover_text(format!(
                 "{} of the photo; mean probability {}",
-                percent(share),
+                share.percent(),
                 super::widgets::score(label.score)
             ));
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {

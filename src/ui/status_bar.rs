@@ -158,7 +158,9 @@ fn describe(activity: &Activity) -> String {
         ActivityKind::Encode => "Waiting to look at the photo".to_owned(),
         ActivityKind::Prompt => "Waiting for a mask".to_owned(),
         ActivityKind::Everything => "Waiting to segment everything".to_owned(),
-        ActivityKind::Predict => "Waiting for the prediction".to_owned(),
+        ActivityKind::Predict | ActivityKind::PredictUnasked => {
+            "Waiting for the prediction".to_owned()
+        }
     };
     match activity.stage {
         Some(Stage::LoadingModel) => "Loading the model".to_owned(),

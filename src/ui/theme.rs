@@ -89,7 +89,7 @@ pub mod space {
 pub mod size {
     pub const TOP_BAR: f32 = 40.0;
     /// Room for what stands at the right end of the top bar.
-    pub const TOP_BAR_RIGHT: f32 = 420.0;
+    pub const TOP_BAR_RIGHT: f32 = 456.0;
     pub const OPTIONS: f32 = 36.0;
     pub const RAIL: f32 = 44.0;
     pub const RAIL_BUTTON: f32 = 34.0;
@@ -99,6 +99,10 @@ pub mod size {
     pub const FILMSTRIP: f32 = 44.0;
     pub const STATUS: f32 = 26.0;
     pub const ROW: f32 = 28.0;
+    /// A row with a second line of small text.
+    pub const ROW_OF_TWO: f32 = 40.0;
+    /// The menu of models.
+    pub const MODELS: f32 = 390.0;
     pub const SWATCH: f32 = 14.0;
     pub const ICON: f32 = 18.0;
     pub const ICON_BUTTON: f32 = 28.0;
@@ -106,6 +110,7 @@ pub mod size {
     pub const TOAST: f32 = 360.0;
     pub const CORNER: u8 = 6;
     pub const MINI_MAP: f32 = 140.0;
+    pub const LEGEND_ROW: f32 = 19.0;
 }
 
 /// Lines and marks on the canvas, in points unless said otherwise.
@@ -116,6 +121,8 @@ pub mod canvas {
     pub const CONTOUR_SELECTED: f32 = 2.5;
     pub const PROPOSAL_FILL: f32 = 0.25;
     pub const EVERYTHING_FILL: f32 = 0.42;
+    /// Opacity of the ink around areas on offer.
+    pub const RIM: f32 = 0.6;
     pub const ANT: f32 = 5.0;
     pub const ANTS_PER_SECOND: f64 = 3.0;
     pub const POINT_RADIUS: f32 = 7.0;
@@ -128,6 +135,10 @@ pub mod canvas {
     pub const GRID: Color32 = Color32::from_rgba_premultiplied(40, 40, 40, 48);
     pub const INK: Color32 = Color32::from_rgb(0x10, 0x12, 0x16);
     pub const PAPER: Color32 = Color32::from_rgb(0xFF, 0xFF, 0xFF);
+    /// Text of less weight on ink.
+    pub const PAPER_DIM: Color32 = Color32::from_rgb(0xB4, 0xBA, 0xC4);
+    /// Opacity of the ink behind text on the photo.
+    pub const PLATE: f32 = 0.82;
     pub const POSITIVE: Color32 = Color32::from_rgb(0x2E, 0xB8, 0x6B);
     pub const NEGATIVE: Color32 = Color32::from_rgb(0xE5, 0x4B, 0x4B);
 }

@@ -56,6 +56,15 @@ pub fn show(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
             let palette = Command::Show(Dialog::Palette(String::new()));
             command_button(ui, app, out, icons::SEARCH, "Find a command", palette);
             ui.separator();
+            let everything = Command::SegmentEverything;
+            command_button(
+                ui,
+                app,
+                out,
+                icons::EVERYTHING,
+                "Segment everything",
+                everything,
+            );
             model_menu::ask(ui, app, out);
             model_menu::chooser(ui, app, out);
         });
@@ -193,9 +202,9 @@ pub fn options(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
 
 /// What a click does now.
 fn hint(app: &App) -> &'static str {
-    let offered = |open: &OpenDocument| open.prompting.everything.is_some();
+    let picking = |open: &OpenDocument| open.prompting.is_picking();
     match &app.open {
-        Some(open) if offered(open) => "Click an area to accept it",
+        Some(open) if picking(open) => "Click an area to accept it",
         _ => app.tool.hint(),
     }
 }
@@ -286,7 +295,12 @@ fn prompt(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         );
         accept_and_drop(ui, out, "Accept");
     } else if let Some(masks) = &open.prompting.everything {
-        ui.label(format!("{} proposals", masks.len()));
+        let classes = super::prediction::shares(open).len();
+        match classes {
+            0 => ui.label(format!("{} proposals", masks.len())),
+            1 => ui.label("1 class"),
+            _ => ui.label(format!("{classes} classes")),
+        };
         accept_and_drop(ui, out, "Accept all");
     } else if open.prompting.is_waiting() {
         ui.spinner();

@@ -109,6 +109,15 @@ pub fn score(score: f32) -> String {
     format!("{:.2}", score.clamp(0.0, 1.0))
 }
 
+/// The beginning of `text`, at most `most` characters of it.
+pub fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(most - 1).collect();
+    format!("{start}…")
+}
+
 /// `1234567` as `1 234 567`, with thin spaces.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -2,7 +2,7 @@
 //! instant, deterministic, and under the test's control.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +53,7 @@ struct State {
     next: Option<Mishap>,
     stages: Vec<Stage>,
     prompts: Vec<Prompt>,
+    predictions: Vec<(OsString, predict::Options)>,
 }
 
 enum Mishap {
@@ -128,6 +129,11 @@ impl FakeControl {
     /// The prompts that have been answered so far.
     pub fn prompts(&self) -> Vec<Prompt> {
         self.lock().prompts.clone()
+    }
+
+    /// The models asked about whole photos so far, and how.
+    pub fn predictions(&self) -> Vec<(OsString, predict::Options)> {
+        self.lock().predictions.clone()
     }
 
     /// Go through the gate of a stage: note it, meet the mishap that was ordered,
@@ -231,10 +237,12 @@ impl Engine for FakeEngine {
         &mut self,
         photo: &Arc<Photo>,
         model: &OsStr,
-        _options: &predict::Options,
+        options: &predict::Options,
         steps: &Steps<'_>,
     ) -> Result<(ModelInfo, Found), JobError> {
         let info = known(model)?;
+        let asked = (model.to_owned(), *options);
+        self.control.lock().predictions.push(asked);
         steps.run(Stage::Predicting, |task| {
             self.control.pass(Stage::Predicting, task)
         })?;
@@ -276,7 +284,7 @@ impl Engine for FakeEngine {
 
 /// Name of the fake dense model: a cat in two places, a cup, and background.
 pub const DENSE: &str = "fake-dense";
-/// Name of the fake classifier.
+/// Name of the fake classifier, which crops photos.
 pub const CLASSIFIER: &str = "fake-classifier";
 
 /// An embedded model or one of the fake ones.
@@ -300,6 +308,7 @@ fn known(name: &OsStr) -> Result<ModelInfo, JobError> {
             classes: labels.clone(),
         }),
         embedded: false,
+        crops: what == [Capability::Classes],
     };
     let all = [
         fake(DENSE, &[Capability::ClassMap]),

@@ -1,6 +1,7 @@
 //! The values of options.
 
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 use super::Parsed;
 use crate::models::PromptPoint;
@@ -8,6 +9,8 @@ use crate::models::predict::Framing;
 
 /// More threads than any machine has cores are a slip of the finger.
 const MOST_THREADS: usize = 1024;
+/// More seconds than anybody waits for: a year.
+const LONGEST: f64 = 31_536_000.0;
 /// The most pixels of a network's input.
 const MOST_INPUT: u64 = 1 << 24;
 
@@ -38,6 +41,31 @@ pub fn between(value: &OsStr, option: &str, range: std::ops::RangeInclusive<f64>
     let (low, high) = (range.start(), range.end());
     let complaint = || format!("{option} takes a number from {low} to {high}, not {value:?}");
     Ok(number.filter(|n| range.contains(n)).ok_or_else(complaint)?)
+}
+
+/// `2h`, `30m`, `90s`, or several of them in a row.
+pub fn duration(value: &OsStr, option: &str) -> Parsed<Duration> {
+    let seconds = value.to_str().and_then(seconds);
+    let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds < LONGEST);
+    let complaint = || format!("{option} takes a time such as 2h, 30m or 90s, not {value:?}");
+    Ok(Duration::from_secs_f64(seconds.ok_or_else(complaint)?))
+}
+
+fn seconds(text: &str) -> Option<f64> {
+    let (mut rest, mut all) = (text, None);
+    while !rest.is_empty() {
+        let unit = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let number: f64 = rest[..unit].parse().ok()?;
+        let scale = match &rest[unit..=unit] {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            _ => return None,
+        };
+        all = Some(all.unwrap_or(0.0) + number * scale);
+        rest = &rest[unit + 1..];
+    }
+    all
 }
 
 /// One of several words.

@@ -158,3 +158,6 @@ impl DeepLabConfig {
 
 /// Channels of the pyramid.
 const PYRAMID: usize = 128;
+
+#[cfg(test)]
+mod tests;

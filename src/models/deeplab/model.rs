@@ -3,7 +3,8 @@
 use super::{BackboneConfig, DeepLabConfig, Network, Pass};
 use crate::models::promptable::FeatureMap;
 use crate::models::{
-    Boundary, Config, Dense, ModelError, Output, OutputKind, PromptableModel, Run, VisionModel, Weights,
+    Boundary, Config, Dense, ModelError, Output, OutputKind, PromptableModel, Run, VisionModel,
+    Weights,
 };
 use crate::nn::capture::{Capture, QueryKey};
 use crate::task::Task;

@@ -209,7 +209,11 @@ fn pad(
 fn divisor(config: &Config, usual: usize) -> Result<usize, ModelError> {
     match usual {
         1 => Ok(1),
-        usual => side(config, "size_divisor", config.usize("size_divisor", usual)? as u64),
+        usual => side(
+            config,
+            "size_divisor",
+            config.usize("size_divisor", usual)? as u64,
+        ),
     }
 }
 

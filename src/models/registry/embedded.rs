@@ -33,6 +33,7 @@ pub(super) struct Embedded {
     loaded: Mutex<Weak<LoadedModel>>,
 }
 
+#[cfg(feature = "embedded-weights")]
 macro_rules! embedded {
     ($name:ident, $folder:literal, $title:literal, $licence:literal, $parameters:literal) => {
         Embedded {
@@ -66,14 +67,14 @@ static MODELS: [Embedded; 3] = [
         "tinyvit-deeplabv3plus",
         "TinyViT-DeepLabV3+",
         "MIT OR Apache-2.0",
-        0
+        392_009
     ),
     embedded!(
         PLAIN_DEEPLAB,
         "vit-deeplabv3plus",
         "ViT-DeepLabV3+",
         "MIT OR Apache-2.0",
-        0
+        4_773_513
     ),
 ];
 #[cfg(not(feature = "embedded-weights"))]
@@ -94,6 +95,12 @@ pub fn is_embedded_name(name: &OsStr) -> bool {
     [MOBILE_SAM, TINY_DEEPLAB, PLAIN_DEEPLAB]
         .iter()
         .any(|known| name == *known)
+}
+
+/// The weights of the embedded model `name`, as a safetensors file holds them.
+pub fn embedded_weights(name: &OsStr) -> Option<&'static [u8]> {
+    let model = MODELS.iter().find(|model| name == model.name);
+    model.map(|model| model.weights)
 }
 
 /// The embedded model of that name.

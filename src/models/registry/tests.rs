@@ -10,14 +10,30 @@ fn load(name: impl AsRef<OsStr>) -> Result<Arc<LoadedModel>, ModelError> {
 
 #[test]
 #[cfg(feature = "embedded-weights")]
-fn the_embedded_model_loads_and_is_described_truly() {
-    let loaded = load(MOBILE_SAM).unwrap();
-    assert_eq!(embedded(), std::slice::from_ref(&loaded.info));
-    assert_eq!(
-        loaded.promptable().unwrap().parameters(),
-        loaded.info.parameters
-    );
-    assert!(loaded.vision().is_err());
+fn the_embedded_models_load_and_are_described_truly() {
+    let all = embedded();
+    let names: Vec<&str> = all.iter().map(|info| info.name.as_ref()).collect();
+    assert_eq!(names, [MOBILE_SAM, TINY_DEEPLAB, PLAIN_DEEPLAB]);
+    for info in &all {
+        let loaded = load(&*info.name).unwrap();
+        assert_eq!(info.capabilities, loaded.info.capabilities);
+        assert_eq!(info.labels, loaded.info.labels);
+        let parameters = match loaded.promptable() {
+            Ok(model) => model.parameters(),
+            Err(_) => loaded.vision().unwrap().parameters(),
+        };
+        assert_eq!(parameters, info.parameters, "{}", info.name);
+        assert!(is_embedded_name(info.name.as_ref().as_ref()));
+    }
+}
+
+#[test]
+#[cfg(feature = "embedded-weights")]
+fn a_head_stands_on_the_encodings_of_the_model_in_memory() {
+    let (encoder, head) = (load(MOBILE_SAM).unwrap(), load(TINY_DEEPLAB).unwrap());
+    assert!(head.stands_on(&encoder) && !encoder.stands_on(&head));
+    assert!(!load(PLAIN_DEEPLAB).unwrap().stands_on(&encoder));
+    assert!(Arc::ptr_eq(&encoder, &load(MOBILE_SAM).unwrap()));
 }
 
 #[test]

@@ -5,10 +5,11 @@
 //! matrix product and a depthwise convolution vectorises over channels.
 //!
 //! The distributed binary is built for baseline x86-64, so each kernel is
-//! compiled twice: for AVX2 with FMA, chosen at run time, and portably. The
-//! portable body is ordinary Rust and is what runs on other processors.
-//! This is the only part of the program with `unsafe` code; the functions
-//! that it exports are safe and check their slices' lengths.
+//! compiled twice: for AVX2 with FMA, chosen at run time, and portably; matrix
+//! products, which nearly all time goes into, also for AVX-512. The portable
+//! body is ordinary Rust and is what runs on other processors. This is
+//! the only part of the program with `unsafe` code; the functions that it
+//! exports are safe and check their slices' lengths.
 
 mod activation;
 mod attention;

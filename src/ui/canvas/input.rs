@@ -164,7 +164,7 @@ impl Pointer {
         let Some(open) = &hands.app.open else { return };
         let at = hands.view.image_from_screen(hands.canvas, pos);
         let hit = marks::hit(&open.prompting.points, hands.canvas, hands.view, pos);
-        let everything = open.prompting.everything.is_some();
+        let picking = open.prompting.is_picking();
         let prompt = |positive| Drag::Prompt {
             from: pos,
             to: pos,
@@ -177,7 +177,7 @@ impl Pointer {
                 hands.app.stroke_begin([at.x, at.y], modifiers.shift);
                 Drag::Paint
             }
-            (PointerButton::Primary, _) if everything => Drag::Select,
+            (PointerButton::Primary, _) if picking => Drag::Select,
             (PointerButton::Primary, Tool::Select) => Drag::Select,
             (PointerButton::Primary, Tool::Points | Tool::Box) => match hit {
                 Some(index) => Drag::Point {
@@ -186,7 +186,7 @@ impl Pointer {
                 },
                 None => prompt(!modifiers.alt),
             },
-            (PointerButton::Secondary, Tool::Points | Tool::Box) if !everything => match hit {
+            (PointerButton::Secondary, Tool::Points | Tool::Box) if !picking => match hit {
                 Some(index) => {
                     hands.app.remove_point(index);
                     Drag::None

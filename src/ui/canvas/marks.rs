@@ -144,7 +144,8 @@ pub fn pixel_grid(painter: &Painter, canvas: Rect, view: &View, photo: Vec2) {
     }
 }
 
-/// Where the view is in the photo, when the photo is larger than the view.
+/// Where the view is in the photo, when the photo is larger than the view. Says
+/// where on screen that stands.
 pub fn mini_map(
     painter: &Painter,
     canvas: Rect,
@@ -152,15 +153,15 @@ pub fn mini_map(
     photo: Vec2,
     picture: Option<egui::TextureId>,
     colors: &Colors,
-) {
+) -> Option<Rect> {
     let whole = Rect::from_min_size(Pos2::ZERO, photo);
     let visible = view.visible(canvas).intersect(whole);
     if !visible.is_positive() || visible.area() > whole.area() * 0.85 {
-        return;
+        return None;
     }
     let extent = photo * (size::MINI_MAP / photo.max_elem());
     if extent.min_elem() < space::XS {
-        return;
+        return None;
     }
     let map = Rect::from_min_size(
         canvas.left_bottom() + Vec2::new(space::M, -space::M - extent.y),
@@ -180,6 +181,7 @@ pub fn mini_map(
         Stroke::new(1.5, colors.accent),
         StrokeKind::Inside,
     );
+    Some(map)
 }
 
 /// A line of text on a dark plate, centred at the top of the canvas.
@@ -194,7 +196,7 @@ pub fn banner(painter: &Painter, canvas: Rect, text: &str, color: Color32) {
     painter.rect_filled(
         rect,
         f32::from(size::CORNER),
-        theme::with_alpha(look::INK, 0.82),
+        theme::with_alpha(look::INK, look::PLATE),
     );
     painter.galley(rect.min + Vec2::new(space::M, space::S), galley, color);
 }

@@ -3,7 +3,9 @@
 
 mod empty;
 mod input;
+mod legend;
 mod marks;
+mod offers;
 mod overlay;
 mod photo_tiles;
 mod proposal;
@@ -19,7 +21,6 @@ use egui::{
 use super::theme::{self, Colors};
 use crate::app::{App, Command, OpenDocument, ViewRequest};
 use crate::document::Document;
-use crate::label::Mask;
 use crate::worker::DocumentId;
 use input::{Drag, Pointer};
 use overlay::{LabelStyle, Overlay};
@@ -94,7 +95,7 @@ impl Canvas {
             let photo = photo_size(app);
             self.view.keep_in_sight(photo);
             self.read_out(&response, photo);
-            self.paint(&painter, rect, app, &colors);
+            self.paint(ui, &painter, rect, app, &colors);
             self.cursor(ui, &painter, &response, app);
         } else {
             empty::show(ui, rect, app, out);
@@ -103,7 +104,7 @@ impl Canvas {
             && app
                 .open
                 .as_ref()
-                .is_some_and(|open| open.prompting.everything.is_none())
+                .is_some_and(|open| !open.prompting.is_picking())
         {
             let text = "Click an object. Right click takes away. Enter keeps it.";
             marks::banner(&painter, rect, text, theme::canvas::PAPER);
@@ -178,7 +179,7 @@ impl Canvas {
         };
     }
 
-    fn paint(&mut self, painter: &Painter, canvas: Rect, app: &App, colors: &Colors) {
+    fn paint(&mut self, ui: &Ui, painter: &Painter, canvas: Rect, app: &App, colors: &Colors) {
         let Some(open) = &app.open else { return };
         let typing = painter.ctx().text_edit_focused();
         let (hold, alone) = painter
@@ -197,7 +198,13 @@ impl Canvas {
             self.paint_prompt(painter, canvas, open, colors);
         }
         let small = self.photo.small(painter.ctx());
-        marks::mini_map(painter, canvas, &self.view, photo, small, colors);
+        let map = marks::mini_map(painter, canvas, &self.view, photo, small, colors);
+        if !hold {
+            let bottom = map.map_or(canvas.bottom(), |map| map.top());
+            let room = canvas.with_max_y(bottom).shrink(theme::space::M);
+            let under = self.hovered_offer(open).and_then(|at| at.1.label);
+            legend::show(ui, painter, room, open, under);
+        }
     }
 
     fn paint_labels(
@@ -239,97 +246,6 @@ impl Canvas {
                 levels,
             );
         }
-    }
-
-    fn paint_offers(
-        &mut self,
-        painter: &Painter,
-        canvas: Rect,
-        app: &App,
-        open: &OpenDocument,
-        colors: &Colors,
-    ) {
-        match &open.prompting.offer {
-            None => self.proposal = None,
-            Some(offer) => {
-                let chosen = offer.chosen();
-                if self
-                    .proposal
-                    .as_ref()
-                    .is_none_or(|picture| !picture.is(offer.serial))
-                {
-                    self.proposal = Some(MaskPicture::new(painter, &chosen.mask, offer.serial));
-                }
-                if let Some(picture) = &self.proposal {
-                    picture.paint(painter, canvas, &self.view, colors);
-                }
-                self.paint_score(painter, canvas, &chosen.mask, chosen.score, colors);
-            }
-        }
-        match &open.prompting.everything {
-            None => self.everything = None,
-            Some(masks) => {
-                let serial = app.everything_serial;
-                if self
-                    .everything
-                    .as_ref()
-                    .is_none_or(|picture| !picture.is(serial))
-                {
-                    let size = (open.photo.width(), open.photo.height());
-                    let labels = &open.prompting.labels;
-                    let picture = EverythingPicture::new(painter, masks, labels, size, serial);
-                    self.everything = Some(picture);
-                }
-                let hovered = self.readout.pixel.and_then(|[x, y]| {
-                    let at = masks
-                        .iter()
-                        .position(|offered| offered.mask.contains(x, y))?;
-                    Some((at, &masks[at].mask))
-                });
-                if let Some(picture) = &mut self.everything {
-                    picture.paint(painter, canvas, &self.view, colors, hovered);
-                }
-                if let Some((at, mask)) = hovered {
-                    let label = masks[at]
-                        .label
-                        .and_then(|label| open.prompting.labels.get(label));
-                    match label {
-                        Some(label) => self.paint_name(painter, canvas, &label.name, colors),
-                        None => self.paint_score(painter, canvas, mask, masks[at].score, colors),
-                    }
-                }
-            }
-        }
-    }
-
-    fn paint_score(
-        &self,
-        painter: &Painter,
-        canvas: Rect,
-        mask: &Mask,
-        score: f32,
-        colors: &Colors,
-    ) {
-        if mask.is_empty() {
-            return;
-        }
-        let bounds = mask.bounds();
-        let corner = Pos2::new(bounds.x1 as f32, bounds.y0 as f32);
-        let at = self.view.screen_from_image(canvas, corner) + Vec2::new(theme::space::XS, 0.0);
-        // Beside the mask, but never outside the canvas.
-        let room = canvas.shrink(theme::space::M);
-        let at = at.min(room.max - Vec2::new(36.0, 18.0)).max(room.min);
-        marks::tag(painter, at, super::widgets::score(score), colors);
-    }
-
-    /// The class of the area under the pointer, beside it.
-    fn paint_name(&self, painter: &Painter, canvas: Rect, name: &str, colors: &Colors) {
-        let Some([x, y]) = self.readout.pixel else {
-            return;
-        };
-        let pixel = Pos2::new(x as f32, y as f32);
-        let at = self.view.screen_from_image(canvas, pixel) + Vec2::splat(theme::space::L);
-        marks::tag(painter, at, name.to_owned(), colors);
     }
 
     fn paint_prompt(&self, painter: &Painter, canvas: Rect, open: &OpenDocument, colors: &Colors) {
@@ -411,7 +327,7 @@ impl Canvas {
             && app
                 .open
                 .as_ref()
-                .is_none_or(|open| open.prompting.everything.is_none())
+                .is_none_or(|open| !open.prompting.is_picking())
         {
             ui.ctx().set_cursor_icon(CursorIcon::None);
             marks::crosshair(painter, pointer);
@@ -478,7 +394,7 @@ fn label_style(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::Classes;
+    use crate::label::{Classes, Mask};
 
     #[test]
     fn the_fingerprint_sees_what_changes_the_look() {

@@ -115,7 +115,7 @@ impl EverythingPicture {
             None => hue(offered.number),
         };
         let colored = masks.iter().map(|offered| (&offered.mask, color(offered)));
-        let image = picture(colored, bounds);
+        let image = outlined(&picture(colored, bounds));
         let texture = painter
             .ctx()
             .load_texture("proposals", image, TextureOptions::LINEAR);
@@ -143,12 +143,7 @@ impl EverythingPicture {
     ) {
         let rect = view.screen_rect(canvas, self.bounds);
         let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
-        painter.image(
-            self.texture.id(),
-            rect,
-            uv,
-            theme::with_alpha(Color32::WHITE, theme::canvas::EVERYTHING_FILL),
-        );
+        painter.image(self.texture.id(), rect, uv, Color32::WHITE);
         match hovered {
             None => self.hovered = None,
             Some((at, mask)) => {
@@ -202,9 +197,54 @@ fn picture<'a>(
     ColorImage::new([width, height], pixels)
 }
 
+/// Areas of one colour, see-through but for their rims, which stand out dark
+/// against what has no colour: a class may look like what it lies on.
+fn outlined(areas: &ColorImage) -> ColorImage {
+    let [width, height] = areas.size;
+    let rim = theme::with_alpha(theme::canvas::INK, theme::canvas::RIM);
+    let at = |x: usize, y: usize| areas.pixels[y * width + x];
+    let look = |x: usize, y: usize| {
+        let own = at(x, y);
+        // Beyond the photo all goes on as at its edge.
+        let beside = [
+            at(x.saturating_sub(1), y),
+            at((x + 1).min(width - 1), y),
+            at(x, y.saturating_sub(1)),
+            at(x, (y + 1).min(height - 1)),
+        ];
+        match (own, beside.iter().all(|other| *other == own)) {
+            (Color32::TRANSPARENT, true) => own,
+            (Color32::TRANSPARENT, false) => rim,
+            (own, true) => theme::with_alpha(own, theme::canvas::EVERYTHING_FILL),
+            (own, false) => own,
+        }
+    };
+    let rows = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    ColorImage::new(areas.size, rows.map(|(x, y)| look(x, y)).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn areas_are_see_through_inside_and_have_rims() {
+        let mask = Mask::from_rect(crate::label::Rect::new(0, 0, 3, 5));
+        let bounds = crate::label::Rect::of_size(6, 5);
+        let areas = picture(std::iter::once((&mask, Color32::RED)), bounds);
+        let image = outlined(&areas);
+        let inside = theme::with_alpha(Color32::RED, theme::canvas::EVERYTHING_FILL);
+        let rim = theme::with_alpha(theme::canvas::INK, theme::canvas::RIM);
+        let row = [
+            inside,
+            inside,
+            Color32::RED,
+            rim,
+            Color32::TRANSPARENT,
+            Color32::TRANSPARENT,
+        ];
+        assert_eq!(image.pixels[..6], row);
+    }
 
     #[test]
     fn a_picture_covers_its_mask() {

@@ -279,7 +279,7 @@ fn about(ui: &mut Ui) {
     ui.label(dim(
         ui,
         "Model: MobileSAM (Zhang et al. 2023), Apache-2.0. Font: Inter, OFL-1.1. Icons: Phosphor, MIT. \
-         Sample photo: Rachel Michetti, Pikolo Espresso Bar, CC0. Code: MIT or Apache-2.0.",
+         Sample photo: NASA, public domain. Code: MIT or Apache-2.0.",
     ));
     ui.horizontal(|ui| {
         ui.label(RichText::new(icons::INFO).font(theme::icon_font(size::ICON)));

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 /// As [`super::tile`].
 ///
 /// # Safety
-/// The processor has AVX-512F. `left` holds all rows, `right` and a bias one
+/// The processor has AVX-512F. `left` holds all rows, at most 12, `right` and a bias one
 /// panel, or two for more than 16 columns; `out` is as for [`super::tile`].
 #[inline]
 pub unsafe fn tile(
@@ -18,23 +18,29 @@ pub unsafe fn tile(
     ldc: usize,
 ) {
     macro_rules! run {
-        ($($m:literal)*) => {
-            match (rows, columns > NR) {
-                $(
-                    // SAFETY: as the caller vouches, for so many rows and panels.
-                    ($m, false) => unsafe {
-                        sums::<$m, 1>(left, right, start, out, ldc, columns);
-                    },
-                    // SAFETY: as above.
-                    ($m, true) => unsafe {
-                        sums::<$m, 2>(left, right, start, out, ldc, columns - NR);
-                    },
-                )*
-                _ => unreachable!("rows of a tile"),
+        ($m:literal) => {
+            match columns.checked_sub(NR) {
+                // SAFETY: as the caller vouches, for so many rows and panels.
+                None | Some(0) => unsafe { sums::<$m, 1>(left, right, start, out, ldc, columns) },
+                // SAFETY: as above.
+                Some(last) => unsafe { sums::<$m, 2>(left, right, start, out, ldc, last) },
             }
         };
     }
-    run!(1 2 3 4 5 6 7 8 9 10 11 12);
+    match rows {
+        1 => run!(1),
+        2 => run!(2),
+        3 => run!(3),
+        4 => run!(4),
+        5 => run!(5),
+        6 => run!(6),
+        7 => run!(7),
+        8 => run!(8),
+        9 => run!(9),
+        10 => run!(10),
+        11 => run!(11),
+        _ => run!(12),
+    }
 }
 
 /// A tile of `M` rows and `P` panels, `last` columns of the last panel. At its
