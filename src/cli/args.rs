@@ -12,9 +12,7 @@ use std::path::PathBuf;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::Parser;
 
-use super::{
-    attention, classify, dump, eval, export, help, models, pipe, predict, segment, train,
-};
+use super::{attention, classify, dump, eval, export, help, models, pipe, predict, segment, train};
 use crate::models::predict::{Framing, Options};
 use crate::photo::Limits;
 use crate::worker::DEFAULT_MODEL;

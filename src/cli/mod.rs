@@ -73,7 +73,14 @@ macro_rules! sentences {
     )*};
 }
 
-sentences!(AttentionError, JobError, ModelError, PhotoError, StoreError, TrainError);
+sentences!(
+    AttentionError,
+    JobError,
+    ModelError,
+    PhotoError,
+    StoreError,
+    TrainError
+);
 
 /// Run the program with the arguments `args`, its own name first. Subcommands are
 /// run here; for `patchlens [PATH]`, `open_window` is called with the path.

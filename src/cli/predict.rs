@@ -155,7 +155,9 @@ impl Files {
     }
 
     fn all(&self) -> Vec<PathBuf> {
-        let further = [&self.overlay, &self.instances, &self.npy].into_iter().flatten();
+        let further = [&self.overlay, &self.instances, &self.npy]
+            .into_iter()
+            .flatten();
         [&self.labels, &self.legend]
             .into_iter()
             .chain(further)

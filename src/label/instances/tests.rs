@@ -97,7 +97,7 @@ fn scores_that_do_not_fit_are_refused() {
 fn more_objects_than_numbers_are_refused() {
     // Every other pixel of every other row.
     let side = 520;
-    let on = |at: usize| at % side % 2 == 0 && at / side % 2 == 0;
+    let on = |at: usize| (at % side).is_multiple_of(2) && (at / side).is_multiple_of(2);
     let inside: Vec<f32> = (0..side * side)
         .map(|at| f32::from(u8::from(on(at))))
         .collect();
