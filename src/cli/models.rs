@@ -140,7 +140,7 @@ impl Row {
     /// For people.
     fn line(&self) -> String {
         match self {
-            Self::Unusable { name, error } => format!("{name:<14} cannot be used: {error}\n"),
+            Self::Unusable { name, error } => format!("{name:<22} cannot be used: {error}\n"),
             Self::Model {
                 name,
                 title,
@@ -157,7 +157,7 @@ impl Row {
                     count => format!(", {count} classes"),
                 };
                 format!(
-                    "{name:<14} {title}: {what}; {millions:.1} M parameters{classes}, {licence}\n"
+                    "{name:<22} {title}: {what}; {millions:.1} M parameters{classes}, {licence}\n"
                 )
             }
         }

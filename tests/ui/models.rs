@@ -149,6 +149,10 @@ fn a_model_that_cannot_be_loaded_leaves_the_chosen_one() {
 #[test]
 fn loading_and_predicting_can_be_stopped() {
     let (mut bench, control) = Bench::open();
+    // Else it may be the encoding's model that is held.
+    bench.until("the photo is encoded", |window| {
+        window.app.activities().is_empty()
+    });
     control.hold(Stage::LoadingModel);
     bench.ask(Command::ChooseModel(DENSE.into()));
     assert!(control.wait_until_held(Stage::LoadingModel, LIMIT));
