@@ -62,8 +62,11 @@ fn what_was_predicted_unasked_gives_way_to_a_click() {
 
 #[test]
 fn an_unasked_prediction_that_still_runs_gives_way_without_a_word() {
-    let (mut bench, control) = first_start();
+    let (engine, control) = FakeEngine::new();
+    // Before the window starts: else it may have predicted already.
     control.hold(Stage::Predicting);
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::start(Box::new(engine), folder, None);
     bench.until("it is being predicted", |_| {
         control.wait_until_held(Stage::Predicting, Duration::from_millis(1))
     });
