@@ -110,8 +110,9 @@ fn write(
     Ok(write_files(&[(path.to_owned(), bytes)])?)
 }
 
-/// Read a checkpoint into an optimizer of the same network; `None` where there
-/// is none.
+/// Read a checkpoint into an optimizer of the same network: where the training
+/// stands, and the configuration that it was begun with. `None` where there is
+/// none.
 ///
 /// # Errors
 /// If it is damaged, or of another network or training; nothing is changed then.
@@ -120,7 +121,7 @@ pub fn load(
     config: &Config,
     photos: &[usize],
     optimizer: &mut AdamW,
-) -> Result<Option<Position>, TrainError> {
+) -> Result<Option<(Position, Config)>, TrainError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -170,7 +171,7 @@ pub fn load(
             .for_each(|(place, values)| *place = values);
     }
     optimizer.updates = head.position.updates;
-    Ok(Some(head.position))
+    Ok(Some((head.position, head.config)))
 }
 
 fn values(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {

@@ -98,7 +98,7 @@ impl Run {
     /// If the configuration is impossible, there is no photo, the network cannot
     /// be built, or the folder holds another training.
     pub fn open(
-        config: Config,
+        mut config: Config,
         folder: &Path,
         build: impl FnOnce(&dyn Source) -> Result<Box<dyn Network>, ModelError>,
         sets: Vec<TrainingSet>,
@@ -122,8 +122,15 @@ impl Run {
         }
         let mut optimizer = AdamW::new(variables.into_list(), &config)?;
         let photos: Vec<usize> = sets.iter().map(|set| set.train.photos()).collect();
-        let position = checkpoint::load(&path, &config, &photos, &mut optimizer)?;
-        let position = position.unwrap_or_default();
+        let begun = checkpoint::load(&path, &config, &photos, &mut optimizer)?;
+        let position = match begun {
+            Some((position, begun)) => {
+                // What it began with is past, whatever is asked for now.
+                (config.init, config.init_partly) = (begun.init, begun.init_partly);
+                position
+            }
+            None => Position::default(),
+        };
         optimizer.show(Shown::Weights)?;
         let text = serde_json::to_vec_pretty(&config).unwrap_or_default();
         crate::formats::write_files(&[(folder.join("config.json"), text)])?;

@@ -46,6 +46,24 @@ fn a_resumed_training_equals_an_uninterrupted_one_bit_for_bit() {
 }
 
 #[test]
+fn a_run_that_goes_on_remembers_what_it_began_with() {
+    let config = testing::small();
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = open(folder.path(), &config).unwrap();
+    train(&mut run, 2);
+    let mut other = config;
+    other.init = Some("elsewhere.safetensors".into());
+    other.init_partly = true;
+    let run = open(folder.path(), &other).unwrap();
+    assert_eq!(
+        (&run.config().init, run.config().init_partly),
+        (&None, false)
+    );
+    let kept = std::fs::read_to_string(folder.path().join("config.json")).unwrap();
+    assert!(!kept.contains("elsewhere"), "{kept}");
+}
+
+#[test]
 fn a_run_that_was_killed_goes_on_from_its_last_checkpoint() {
     let mut config = testing::small();
     config.checkpoint_every = 4;
