@@ -35,6 +35,18 @@ pub enum AttentionError {
         /// What was asked for.
         index: usize,
     },
+    /// The layer has no class token.
+    #[error("layer {layer} has no class token: ask for a place of the photo instead")]
+    NoClassToken {
+        /// The layer's name.
+        layer: String,
+    },
+    /// The model was not shown that part of the photo.
+    #[error("the model was not shown this place of the photo, so layer {layer} has no token there")]
+    NotSeen {
+        /// The layer's name.
+        layer: String,
+    },
     /// The tokens of this side have no place on the photo.
     #[error(
         "the tokens asked for in layer {layer} have no place on the photo: ask by their number instead"

@@ -23,6 +23,7 @@
 
 mod color_map;
 mod error;
+mod layers;
 mod matrix;
 mod npy;
 mod query;
@@ -37,6 +38,7 @@ mod testing;
 
 pub use color_map::ColorMap;
 pub use error::AttentionError;
+pub use layers::{Direction, LayerMaps, Layers, Place};
 pub use matrix::{attentions, matrix};
 pub use npy::npy;
 pub use query::{Fusion, Heads, Query, TokenRect, key_view, tokens_under, visible};

@@ -7,11 +7,9 @@ use super::args::Parsed;
 use super::args::value::numbers;
 use crate::attention::{Heads, Query, key_view};
 use crate::models::geometry::View;
-use crate::models::predict::Observation;
-use crate::models::{Encoding, LoadedModel};
 use crate::nn::capture::{QueryKey, Tokens};
 use crate::photo::Photo;
-use crate::worker::{Observed, Seen};
+use crate::worker::Observed;
 
 /// Whose attention is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,13 +76,7 @@ impl<'a> Layers<'a> {
     /// Of a model that has seen `photo`.
     pub fn of(observed: &'a Observed, photo: &Photo) -> Result<Self, String> {
         let title = &observed.model.info.title;
-        let (records, view) = match &observed.seen {
-            Seen::Encoding(encoding) => (encoding.records(), frame_view(encoding)),
-            Seen::Observation(observation) => {
-                let view = grid_view(&observed.model, observation);
-                (&*observation.run.records, view)
-            }
-        };
+        let (records, view) = (observed.records(), observed.view());
         if records.is_empty() {
             return Err(format!(
                 "{title} has no attention layers that look at the photo"
@@ -180,35 +172,5 @@ impl<'a> Layers<'a> {
             )
         })?;
         Ok(Query::Token { row, column })
-    }
-}
-
-/// The square frame that a photo was fitted into, of which it covers the upper
-/// left part.
-fn frame_view(encoding: &Encoding) -> View {
-    let (across, down) = encoding.covered();
-    View {
-        left: 0.0,
-        top: 0.0,
-        right: f64::from(encoding.width()) / f64::from(across),
-        bottom: f64::from(encoding.height()) / f64::from(down),
-    }
-}
-
-/// What the tokens cover: whole patches only, where a network cuts its input
-/// into such.
-fn grid_view(model: &LoadedModel, observation: &Observation) -> View {
-    let hidden = observation.run.hidden.as_ref();
-    let grid = hidden.and_then(|hidden| hidden.layout.grid);
-    let patch = model.vision().map_or(0, |network| network.stride());
-    match (grid, observation.pixels.dims()) {
-        (Some(grid), [rows, columns, _]) if patch > 0 => {
-            let share = |tokens: usize, side: usize| {
-                ((tokens * patch) as f64 / side.max(1) as f64).min(1.0)
-            };
-            let across = share(grid.columns, *columns);
-            observation.view.upper_left(across, share(grid.rows, *rows))
-        }
-        _ => observation.view,
     }
 }

@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::analysis::{Analysed, Analysis, answer};
 use super::cache::Memory;
+use super::inspection::Inspection;
 use super::message::{EventKind, Found, Job, JobKind, Predicted, Proposal, Proposals};
 use super::service::Service;
 use super::steps::{JobError, Steps};
@@ -90,6 +92,22 @@ pub trait Engine: Send {
         options: &predict::Options,
         steps: &Steps<'_>,
     ) -> Result<Observed, JobError>;
+    /// Show the photo to a model and record its attention.
+    fn inspect(
+        &mut self,
+        photo: &Arc<Photo>,
+        model: &OsStr,
+        options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<Inspection, JobError>;
+    /// Answer what the records of an inspection do not tell by themselves.
+    fn analyse(
+        &mut self,
+        photo: &Arc<Photo>,
+        inspection: &Inspection,
+        analysis: &Analysis,
+        steps: &Steps<'_>,
+    ) -> Result<Analysed, JobError>;
     /// Bytes that the cache of encodings holds, and may hold; kept up to date.
     fn memory(&self) -> Memory;
     /// Forget everything that a panic may have left half done.
@@ -140,6 +158,19 @@ impl Service for EngineService {
                     found,
                     elapsed,
                 })
+            }
+            JobKind::Inspect {
+                photo,
+                model,
+                options,
+            } => EventKind::Inspected(engine.inspect(photo, model, options, steps)?),
+            JobKind::Analyse {
+                photo,
+                inspection,
+                analysis,
+            } => {
+                let engine = engine.as_mut();
+                EventKind::Analysed(answer(engine, photo, inspection, analysis, steps)?)
             }
             JobKind::Everything {
                 photo,

@@ -1,13 +1,17 @@
 //! An engine without a model, for tests of everything that sits on the worker:
 //! instant, deterministic, and under the test's control.
 
+pub mod attention;
+
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::analysis::{Analysed, Analysis};
 use super::cache::{EncodingCache, Memory};
 use super::engine::{Engine, Observed, Wanted};
+use super::inspection::Inspection;
 use super::message::{ClassArea, Found, Likely, Proposal, Stage};
 use super::steps::{JobError, Steps};
 use crate::document::dab;
@@ -269,7 +273,39 @@ impl Engine for FakeEngine {
         _options: &predict::Options,
         _steps: &Steps<'_>,
     ) -> Result<Observed, JobError> {
-        Err(JobError::Failed("there is no attention to see".to_owned()))
+        Err(JobError::Failed("there is nothing to observe".to_owned()))
+    }
+
+    fn inspect(
+        &mut self,
+        photo: &Arc<Photo>,
+        model: &OsStr,
+        options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<Inspection, JobError> {
+        let info = known(model)?;
+        steps.run(Stage::Encoding, |task| {
+            self.control.pass(Stage::Encoding, task)
+        })?;
+        Ok(Inspection {
+            name: model.to_owned(),
+            options: *options,
+            model: info,
+            layers: attention::layers(photo)?,
+        })
+    }
+
+    fn analyse(
+        &mut self,
+        photo: &Arc<Photo>,
+        _inspection: &Inspection,
+        analysis: &Analysis,
+        _steps: &Steps<'_>,
+    ) -> Result<Analysed, JobError> {
+        match analysis {
+            Analysis::Prompt(prompt) => Ok(Analysed::Prompt(attention::prompt(photo, prompt)?)),
+            _ => Err(JobError::Failed("this question has no answer".to_owned())),
+        }
     }
 
     fn memory(&self) -> Memory {

@@ -4,10 +4,13 @@
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
+use super::analysis::{Analysed, Analysis, PromptAttention};
 use super::cache::{EncodingCache, Memory};
 use super::engine::{Engine, Observed, Seen, Wanted};
+use super::inspection::Inspection;
 use super::message::{ClassArea, Found, Likely, Proposal, Stage};
 use super::steps::{JobError, Steps};
+use crate::attention::Layers;
 use crate::label::Mask;
 use crate::models::predict::{self, Framing, Picture, Semantic};
 use crate::models::{
@@ -111,8 +114,15 @@ impl ModelEngine {
     ) -> Result<(Arc<LoadedModel>, Encoding, bool), JobError> {
         let name = self.prompter.clone();
         let model = self.model(&name, steps)?;
+        // One that was inspected serves as well.
+        let inspected = key(&name, &recording(&predict::Options::default()));
+        let known = self.cache.get(photo, &inspected).map(|seen| (seen, true));
         let encode = || encode(&model, photo, Capture::Off, steps);
-        match self.seen(photo, &name, encode)? {
+        let found = match known {
+            Some(found) => found,
+            None => self.seen(photo, &name, encode)?,
+        };
+        match found {
             (Seen::Encoding(encoding), cached) => Ok((model, encoding, cached)),
             // A key is one model's, and the prompter gives nothing but encodings.
             (Seen::Observation(_), _) => Err(JobError::Failed(
@@ -134,6 +144,41 @@ fn encode(
         promptable.encode(photo.rgb(), width, height, capture, task)
     })?;
     Ok(Seen::Encoding(encoding))
+}
+
+/// The options with queries and keys recorded.
+fn recording(options: &predict::Options) -> predict::Options {
+    predict::Options {
+        capture: Capture::QueriesAndKeys,
+        ..*options
+    }
+}
+
+/// What a model's view of a photo is cached as.
+fn key(model: &OsStr, options: &predict::Options) -> OsString {
+    let mut key = model.to_owned();
+    key.push(format!(" {options:?}"));
+    key
+}
+
+/// What the prompt decoder of a model looks at for a prompt.
+fn prompt_attention(seen: &Observed, prompt: &Prompt) -> Result<Analysed, JobError> {
+    let Seen::Encoding(encoding) = &seen.seen else {
+        return Err(JobError::Failed(format!(
+            "{} takes no prompts",
+            seen.model.info.title
+        )));
+    };
+    let promptable = seen.model.promptable()?;
+    let prediction = promptable.decode(encoding, prompt, Capture::QueriesAndKeys)?;
+    Ok(Analysed::Prompt(PromptAttention {
+        layers: Layers {
+            records: prediction.records.into(),
+            view: seen.view(),
+        },
+        tokens: promptable.token_names(prompt),
+        mask_token: promptable.mask_token(prediction.best),
+    }))
 }
 
 fn picture(photo: &Photo) -> Picture<'_> {
@@ -246,8 +291,7 @@ impl Engine for ModelEngine {
         steps: &Steps<'_>,
     ) -> Result<Observed, JobError> {
         let loaded = self.model(model, steps)?;
-        let mut key = model.to_owned();
-        key.push(format!(" {options:?}"));
+        let key = key(model, options);
         let compute = || {
             if loaded.info.can(Capability::Prompts) {
                 return encode(&loaded, photo, options.capture, steps);
@@ -262,6 +306,45 @@ impl Engine for ModelEngine {
             model: loaded,
             seen,
         })
+    }
+
+    fn inspect(
+        &mut self,
+        photo: &Arc<Photo>,
+        model: &OsStr,
+        options: &predict::Options,
+        steps: &Steps<'_>,
+    ) -> Result<Inspection, JobError> {
+        let options = recording(options);
+        let observed = self.observe(photo, model, &options, steps)?;
+        let layers = observed.layers();
+        if layers.records.is_empty() {
+            let title = &observed.model.info.title;
+            let why = format!("{title} has no attention layers that look at the photo");
+            return Err(JobError::Failed(why));
+        }
+        Ok(Inspection {
+            name: model.to_owned(),
+            options,
+            model: observed.model.info.clone(),
+            layers,
+        })
+    }
+
+    fn analyse(
+        &mut self,
+        photo: &Arc<Photo>,
+        inspection: &Inspection,
+        analysis: &Analysis,
+        steps: &Steps<'_>,
+    ) -> Result<Analysed, JobError> {
+        match analysis {
+            Analysis::Prompt(prompt) => {
+                let seen = self.observe(photo, &inspection.name, &inspection.options, steps)?;
+                steps.run(Stage::Decoding, |_| prompt_attention(&seen, prompt))
+            }
+            _ => Err(JobError::Failed("this question has no answer".to_owned())),
+        }
     }
 
     fn memory(&self) -> Memory {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use super::analysis::AnalysisKind;
 use super::message::{DocumentId, Job, JobId, JobKind, Stage};
 use crate::photo::Photo;
 use crate::task::{Cancel, Cancelled};
@@ -97,6 +98,8 @@ enum Lane {
     Prompt,
     Encode,
     Predict,
+    Inspect,
+    Analyse(AnalysisKind),
     Everything,
     Open,
     Rewindow,
@@ -106,13 +109,26 @@ enum Lane {
 
 /// The engine's lanes, in the order in which waiting jobs are taken: what the
 /// user waits for with the pointer in the air comes before long work.
-const ENGINE_LANES: [Lane; 5] = [
-    Lane::Load,
-    Lane::Prompt,
-    Lane::Encode,
-    Lane::Predict,
-    Lane::Everything,
-];
+const ENGINE_LANES: [Lane; 6 + AnalysisKind::ALL.len()] = {
+    let mut lanes = [Lane::Everything; 6 + AnalysisKind::ALL.len()];
+    let first = [
+        Lane::Load,
+        Lane::Prompt,
+        Lane::Inspect,
+        Lane::Encode,
+        Lane::Predict,
+    ];
+    let mut at = 0;
+    while at + 1 < lanes.len() {
+        lanes[at] = if at < first.len() {
+            first[at]
+        } else {
+            Lane::Analyse(AnalysisKind::ALL[at - first.len()])
+        };
+        at += 1;
+    }
+    lanes
+};
 
 impl Lane {
     fn of(kind: &JobKind) -> Self {
@@ -121,6 +137,8 @@ impl Lane {
             JobKind::Prompt { .. } => Self::Prompt,
             JobKind::Encode { .. } => Self::Encode,
             JobKind::Predict { .. } => Self::Predict,
+            JobKind::Inspect { .. } => Self::Inspect,
+            JobKind::Analyse { analysis, .. } => Self::Analyse(analysis.kind()),
             JobKind::Everything { .. } => Self::Everything,
             JobKind::Open { .. } => Self::Open,
             JobKind::Rewindow { .. } => Self::Rewindow,
@@ -144,6 +162,8 @@ fn photo_of(kind: &JobKind) -> Option<&Arc<Photo>> {
         JobKind::Encode { photo }
         | JobKind::Prompt { photo, .. }
         | JobKind::Predict { photo, .. }
+        | JobKind::Inspect { photo, .. }
+        | JobKind::Analyse { photo, .. }
         | JobKind::Everything { photo, .. } => Some(photo),
         _ => None,
     }
@@ -152,7 +172,9 @@ fn photo_of(kind: &JobKind) -> Option<&Arc<Photo>> {
 /// The model that a job names.
 fn model_of(kind: &JobKind) -> Option<&OsString> {
     match kind {
-        JobKind::LoadModel { name: model } | JobKind::Predict { model, .. } => Some(model),
+        JobKind::LoadModel { name: model }
+        | JobKind::Predict { model, .. }
+        | JobKind::Inspect { model, .. } => Some(model),
         _ => None,
     }
 }

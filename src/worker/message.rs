@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::analysis::{Analysed, Analysis};
+use super::inspection::Inspection;
 use crate::dataset::PhotoEntry;
 use crate::document::Document;
 use crate::formats::{ExportRequest, OpenOptions, SaveOptions, SaveReport};
@@ -121,6 +123,25 @@ pub enum JobKind {
         /// The document revision that the user was looking at.
         revision: u64,
     },
+    /// Show a photo to a model and record its attention.
+    Inspect {
+        /// The photo.
+        photo: Arc<Photo>,
+        /// An embedded model's name or a checkpoint folder.
+        model: OsString,
+        /// How to show the photo to it.
+        options: predict::Options,
+    },
+    /// Answer a question about recorded attention; of each kind of question the
+    /// latest wins.
+    Analyse {
+        /// The photo.
+        photo: Arc<Photo>,
+        /// What was recorded.
+        inspection: Inspection,
+        /// The question.
+        analysis: Analysis,
+    },
     /// Encode a photo into the cache.
     Encode {
         /// The photo.
@@ -159,6 +180,8 @@ pub enum Stage {
     Predicting,
     /// Segmenting everything.
     Everything,
+    /// Looking into recorded attention.
+    Analysing,
     /// Decoding a photo and reading its labels; also another display window.
     Opening,
     /// Writing labels or the journal.
@@ -242,6 +265,10 @@ pub enum EventKind {
     },
     /// Final: what a model that is not prompted makes of the photo.
     Predicted(Predicted),
+    /// Final: the attention of a model on the photo.
+    Inspected(Inspection),
+    /// Final: the answer to a question about it.
+    Analysed(Analysed),
     /// Final: it did not work; one sentence for the user.
     Failed(String),
     /// Final: stopped on request, or superseded by a newer job.

@@ -4,8 +4,8 @@
 //! - A [`Job`] goes in with [`Worker::send`], which never blocks; [`Event`]s come
 //!   back through [`Worker::try_recv`]. Each job gets exactly one final event,
 //!   also when it is superseded, cancelled or panics.
-//! - On the engine, loading, encoding, prompts, predictions and everything are a lane each;
-//!   within a lane the latest job wins. A job of a newer document cancels and
+//! - On the engine, loading, encoding, prompts, predictions, everything, inspecting and each
+//!   kind of analysis are a lane each; within a lane the latest job wins. A job of a newer document cancels and
 //!   drops those of older ones. A prompt leaves a running encoding of the same
 //!   photo alone and uses it.
 //! - On io, jobs run in the order sent. Opening and another display window are
@@ -20,10 +20,12 @@
 //! bounded channel could only refuse or wait; events return over a channel that
 //! is bounded by the jobs sent (`outbox`).
 
+mod analysis;
 mod cache;
 mod engine;
 pub mod fake;
 mod inference;
+mod inspection;
 mod io;
 mod lanes;
 mod mailbox;
@@ -40,9 +42,11 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
+pub use analysis::{Analysed, Analysis, AnalysisKind, PromptAttention, Whole};
 pub use cache::Memory;
 pub use engine::{Engine, Observed, Seen, Wanted};
 pub use inference::{DEFAULT_MODEL, ModelEngine};
+pub use inspection::Inspection;
 pub use message::{
     ClassArea, DocumentId, Event, EventKind, Found, Job, JobHandle, JobId, JobKind, Likely,
     OpenedPhoto, Predicted, Proposal, Proposals, Stage,

@@ -137,6 +137,30 @@ impl PromptableModel {
         self.parameters
     }
 
+    /// What the decoder's tokens are for a prompt, in the order in which its
+    /// attention layers hold them: the score's, one per mask, then the prompt's.
+    pub fn token_names(&self, prompt: &Prompt) -> Vec<String> {
+        let mut names = vec!["score".to_owned()];
+        names.extend((1..=self.design.masks).map(|mask| format!("mask {mask}")));
+        let sign = |positive| if positive { "inside" } else { "outside" };
+        let points = prompt.points.iter().enumerate();
+        names.extend(
+            points.map(|(at, point)| format!("point {} ({})", at + 1, sign(point.positive))),
+        );
+        if prompt.bbox.is_some() {
+            names.extend(["box, upper left", "box, lower right"].map(str::to_owned));
+        } else if !prompt.points.is_empty() {
+            names.push("no box".to_owned());
+        }
+        names
+    }
+
+    /// The decoder's token of the mask `candidate`, as [`Prediction::candidates`]
+    /// are counted.
+    pub fn mask_token(&self, candidate: usize) -> usize {
+        1 + candidate
+    }
+
     /// Encode a photo of `width` × `height` pixels, interleaved `rgb`.
     ///
     /// # Errors

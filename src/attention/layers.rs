@@ -1,0 +1,202 @@
+//! The recorded layers of one forward pass, asked in terms of the photo: one
+//! place, many layers with grids of their own.
+
+use super::{AttentionError, Heatmap, Query, Reverse, Row, all_heads, key_view, tokens_under};
+use crate::label::Mask;
+use crate::models::geometry::View;
+use crate::nn::capture::{Grid, QueryKey, Tokens};
+use crate::task::detached;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Whose attention is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// The class token.
+    Class,
+    /// The tokens under points of the photo, in pixels from its upper left
+    /// corner.
+    Points(Vec<[f32; 2]>),
+    /// The tokens under a part of the photo: see [`tokens_under`].
+    Area(Mask),
+    /// A token without a place, from 0: a prompt token of a mask decoder.
+    Prefix(usize),
+}
+
+/// Which way is looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Where the tokens asked for look.
+    #[default]
+    From,
+    /// Who looks at the tokens asked for.
+    To,
+}
+
+/// What a layer's attention heads show, as far as it lies on the photo.
+#[derive(Clone, Debug)]
+pub struct LayerMaps {
+    /// One per attention head.
+    pub rows: Vec<Row>,
+    /// The part of the photo under the rows' grid.
+    pub view: View,
+    /// What was asked for, in the layer's own tokens.
+    pub query: Query,
+    /// The grid that `query` lies on, with the part of the photo under it;
+    /// `None` for tokens without a place.
+    pub asked: Option<(Grid, View)>,
+}
+
+impl LayerMaps {
+    /// The heatmap of an attention head.
+    pub fn map(&self, head: usize) -> Option<&Heatmap> {
+        self.rows.get(head)?.grid.as_ref()
+    }
+}
+
+/// The recorded layers of a forward pass. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    /// Queries and keys, layer by layer.
+    pub records: Arc<[QueryKey]>,
+    /// The part of the photo under the query grids.
+    pub view: View,
+}
+
+impl Layers {
+    /// Bytes of memory that the records hold.
+    pub fn bytes(&self) -> usize {
+        self.records.iter().map(QueryKey::bytes).sum()
+    }
+
+    /// Whether a layer has a class token.
+    pub fn have_class_token(&self) -> bool {
+        let asks = |record: &QueryKey| record.query_tokens.prefix > 0;
+        self.records.first().is_some_and(asks)
+    }
+
+    /// The tokens asked for in a layer: of its queries, or to see who looks at
+    /// them, of its keys.
+    ///
+    /// # Errors
+    /// If the layer has no such tokens.
+    pub fn query(
+        &self,
+        record: &QueryKey,
+        place: &Place,
+        direction: Direction,
+    ) -> Result<Query, AttentionError> {
+        let (tokens, view) = self.side(record, direction);
+        let layer = || record.layer.clone();
+        let grid = || {
+            let none = || AttentionError::NoGrid { layer: layer() };
+            tokens.grid.ok_or_else(none)
+        };
+        match place {
+            Place::Class if tokens.prefix == 0 => {
+                Err(AttentionError::NoClassToken { layer: layer() })
+            }
+            Place::Class => Ok(Query::Prefix(0)),
+            Place::Prefix(index) => Ok(Query::Prefix(*index)),
+            Place::Points(points) => some(under_points(points, view, grid()?), layer()),
+            Place::Area(mask) => some(tokens_under(mask, view, grid()?), layer()),
+        }
+    }
+
+    /// The tokens that are asked for, and the part of the photo under them.
+    fn side(&self, record: &QueryKey, direction: Direction) -> (Tokens, View) {
+        match direction {
+            Direction::From => (record.query_tokens, self.view),
+            Direction::To => (record.key_tokens, key_view(record, self.view)),
+        }
+    }
+
+    /// Where `place` looks, through each attention head of a layer. In a layer
+    /// that asks from the photo to tokens without a place, such a token is
+    /// asked the other way round: who on the photo looks at it.
+    ///
+    /// # Errors
+    /// If the layer has no such tokens.
+    pub fn looks(&self, record: &QueryKey, place: &Place) -> Result<LayerMaps, AttentionError> {
+        if matches!(place, Place::Prefix(_)) && record.query_tokens.prefix == 0 {
+            let prepared = detached(|task| Reverse::new(record, task))?;
+            return self.looked_at(&prepared, place);
+        }
+        let query = self.query(record, place, Direction::From)?;
+        let rows = all_heads(record, &query)?;
+        Ok(self.laid_out(record, Direction::From, query, rows))
+    }
+
+    /// [`Layers::looks`] of all layers at once, in parallel.
+    pub fn all_look(&self, place: &Place) -> Vec<Result<LayerMaps, AttentionError>> {
+        let records = self.records.par_iter();
+        records.map(|record| self.looks(record, place)).collect()
+    }
+
+    /// Who looks at `place`, through each attention head of a prepared layer.
+    ///
+    /// # Errors
+    /// If the layer has no such tokens.
+    pub fn looked_at(&self, layer: &Reverse, place: &Place) -> Result<LayerMaps, AttentionError> {
+        let record = layer.record();
+        let query = self.query(record, place, Direction::To)?;
+        let rows = layer.all_heads(&query)?;
+        Ok(self.laid_out(record, Direction::To, query, rows))
+    }
+
+    /// How much arithmetic asking for `place` takes: products of queries and
+    /// keys in all layers, in multiplications. For whoever wants to know if
+    /// that can be done between two frames.
+    pub fn cost(&self, place: &Place) -> u64 {
+        let one = |record: &QueryKey| {
+            let asked = match self.query(record, place, Direction::From) {
+                Ok(Query::Tokens(tokens)) => tokens.len(),
+                Ok(_) => 1,
+                Err(_) => 0,
+            };
+            let keys = record.grouping.members(record.key_tokens);
+            (asked * keys * record.attention_heads * record.head_dim) as u64
+        };
+        self.records.iter().map(one).sum()
+    }
+
+    fn laid_out(
+        &self,
+        record: &QueryKey,
+        direction: Direction,
+        query: Query,
+        rows: Vec<Row>,
+    ) -> LayerMaps {
+        let (tokens, asked) = self.side(record, direction);
+        let view = match direction {
+            Direction::From => key_view(record, self.view),
+            Direction::To => self.view,
+        };
+        let placed = !matches!(query, Query::Prefix(_));
+        LayerMaps {
+            rows,
+            view,
+            query,
+            asked: tokens.grid.filter(|_| placed).map(|grid| (grid, asked)),
+        }
+    }
+}
+
+/// The tokens of `grid`, which covers `view`, under points of the photo.
+fn under_points(points: &[[f32; 2]], view: View, grid: Grid) -> Vec<(usize, usize)> {
+    let token = |[x, y]: &[f32; 2]| view.token_from_image(grid, f64::from(*x), f64::from(*y));
+    let tokens: BTreeSet<_> = points.iter().filter_map(token).collect();
+    tokens.into_iter().collect()
+}
+
+fn some(tokens: Vec<(usize, usize)>, layer: String) -> Result<Query, AttentionError> {
+    match tokens[..] {
+        [] => Err(AttentionError::NotSeen { layer }),
+        [(row, column)] => Ok(Query::Token { row, column }),
+        _ => Ok(Query::Tokens(tokens)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

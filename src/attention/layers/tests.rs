@@ -1,0 +1,102 @@
+use super::*;
+use crate::attention::testing::{every_kind, grid, plain, tokens};
+use crate::attention::{Heads, reverse, row};
+use crate::label::Rect;
+
+fn layers(records: Vec<QueryKey>) -> Layers {
+    Layers {
+        records: records.into(),
+        view: View::whole((70, 50)),
+    }
+}
+
+#[test]
+fn one_place_is_other_tokens_in_other_grids() {
+    let layers = layers(vec![plain(1, grid(5, 7), 1), plain(0, grid(10, 14), 2)]);
+    let place = Place::Points(vec![[25.0, 31.0]]);
+    let query = |at: usize| layers.query(&layers.records[at], &place, Direction::From);
+    assert_eq!(query(0), Ok(Query::Token { row: 3, column: 2 }));
+    assert_eq!(query(1), Ok(Query::Token { row: 6, column: 5 }));
+}
+
+#[test]
+fn points_in_one_token_are_one_token_and_an_area_several() {
+    let layers = layers(vec![plain(1, grid(5, 7), 1)]);
+    let record = &layers.records[0];
+    let points = Place::Points(vec![[1.0, 1.0], [9.0, 9.0], [11.0, 1.0], [900.0, 1.0]]);
+    let found = layers.query(record, &points, Direction::From);
+    assert_eq!(found, Ok(Query::Tokens(vec![(0, 0), (0, 1)])));
+    let area = Place::Area(Mask::from_rect(Rect::new(0, 0, 10, 20)));
+    let found = layers.query(record, &area, Direction::From);
+    assert_eq!(found, Ok(Query::Tokens(vec![(0, 0), (1, 0)])));
+}
+
+#[test]
+fn what_a_layer_lacks_is_said() {
+    let layers = layers(vec![plain(0, grid(5, 7), 1)]);
+    let record = &layers.records[0];
+    let ask = |place| layers.query(record, &place, Direction::From);
+    assert!(matches!(
+        ask(Place::Class),
+        Err(AttentionError::NoClassToken { .. })
+    ));
+    let outside = Place::Points(vec![[-1.0, 3.0]]);
+    assert!(matches!(ask(outside), Err(AttentionError::NotSeen { .. })));
+    assert!(matches!(
+        ask(Place::Area(Mask::empty())),
+        Err(AttentionError::NotSeen { .. })
+    ));
+}
+
+#[test]
+fn rows_are_those_of_each_attention_head() {
+    for record in every_kind() {
+        let Some(asked) = record.query_tokens.grid else {
+            continue;
+        };
+        let all = layers(vec![record.clone()]);
+        let place = Place::Points(vec![[69.0, 49.0]]);
+        let maps = all.all_look(&place).remove(0).unwrap();
+        let (row_at, column) = (asked.rows - 1, asked.columns - 1);
+        let query = Query::Token {
+            row: row_at,
+            column,
+        };
+        assert_eq!(maps.query, query);
+        for (head, found) in maps.rows.iter().enumerate() {
+            let expected = row(&record, &Heads::One(head), &query).unwrap();
+            assert_eq!(*found, expected, "{}", record.layer);
+        }
+    }
+}
+
+#[test]
+fn a_prompt_token_is_asked_whichever_way_a_layer_looks() {
+    let kinds = every_kind();
+    let layer = |name: &str| kinds.iter().find(|r| r.layer == name).unwrap().clone();
+    let layers = layers(vec![layer("to image"), layer("from image")]);
+    let maps = layers.all_look(&Place::Prefix(2));
+    let there = maps[0].as_ref().unwrap();
+    let back = maps[1].as_ref().unwrap();
+    let query = Query::Prefix(2);
+    let expected = row(&layers.records[0], &Heads::One(1), &query).unwrap();
+    assert_eq!(there.rows[1], expected);
+    let expected = reverse(&layers.records[1], &Heads::One(1), &query).unwrap();
+    let (Some(found), Some(expected)) = (back.map(1), expected.grid) else {
+        panic!("both lie on the photo");
+    };
+    for (a, b) in found.values.iter().zip(&expected.values) {
+        assert!((a - b).abs() < 1e-6);
+    }
+    assert!(there.asked.is_none() && back.asked.is_none());
+}
+
+#[test]
+fn cost_grows_with_the_tokens_asked_for() {
+    let layers = layers(vec![plain(1, grid(5, 7), 1)]);
+    let one = layers.cost(&Place::Points(vec![[1.0, 1.0]]));
+    let all = layers.cost(&Place::Area(Mask::from_rect(Rect::new(0, 0, 70, 50))));
+    assert_eq!(all, 35 * one);
+    assert_eq!(layers.cost(&Place::Points(vec![[-1.0, 1.0]])), 0);
+    assert_eq!(tokens(1, grid(5, 7)).len(), 36);
+}
