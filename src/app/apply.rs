@@ -2,7 +2,7 @@
 
 use super::command::{Command, Dialog, Then};
 use super::notices::Severity;
-use super::{ActivityKind, App, Request, ViewRequest};
+use super::{ActivityKind, App, Request, Tool, ViewRequest};
 use crate::document::{self as edit, ClassRemoval, Document, EditError, Edited};
 use crate::label::{ClassId, Rect, SegmentId};
 use crate::worker::JobKind;
@@ -33,10 +33,14 @@ impl App {
             Command::Undo => self.undo(),
             Command::Redo => self.redo(),
 
+            Command::Take(Tool::Attention) if self.tool != Tool::Attention => {
+                self.toggle_inspector();
+            }
             Command::Take(tool) => {
                 self.stroke_end();
                 self.tool = tool;
             }
+            Command::ToggleInspector => self.toggle_inspector(),
             Command::PickClass(class) => self.pick_class(class),
             Command::ResizeBrush(steps) => self.resize_brush(steps),
 

@@ -46,6 +46,8 @@ pub enum Command {
 
     /// Take a tool.
     Take(Tool),
+    /// Show the attention inspector and take its tool, or put both away.
+    ToggleInspector,
     /// Make a class current, and label the selected segments with it.
     PickClass(ClassId),
     /// Change the brush by so many steps.

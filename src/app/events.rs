@@ -92,6 +92,8 @@ impl App {
                     self.predicted(predicted);
                 }
             }
+            EventKind::Inspected(inspection) => self.inspected_by(&activity, inspection),
+            EventKind::Analysed(analysed) => self.analysed(&activity, analysed),
             EventKind::Rewindowed(photo) if self.is_current(document) => {
                 if let Some(open) = &mut self.open {
                     open.photo = photo;
@@ -217,7 +219,10 @@ impl App {
 
     fn failed(&mut self, activity: &Activity, reason: String) {
         self.forget_waiting(activity);
-        if activity.kind == ActivityKind::PredictUnasked {
+        self.inspection_failed(activity, Some(&reason));
+        if matches!(activity.kind, ActivityKind::Inspect | ActivityKind::Analyse(_)) {
+            // Said where it would be seen.
+        } else if activity.kind == ActivityKind::PredictUnasked {
             // Whoever asks is told.
         } else if activity.kind == ActivityKind::Save {
             self.after_save = None;
@@ -248,6 +253,7 @@ impl App {
 
     fn cancelled(&mut self, activity: &Activity) {
         self.forget_waiting(activity);
+        self.inspection_failed(activity, None);
         if matches!(activity.kind, ActivityKind::Open(_)) && !self.is_opening() {
             self.restore_discarded();
         }

@@ -7,6 +7,7 @@ pub mod command;
 mod events;
 mod files;
 mod folder;
+pub mod inspector;
 mod models;
 pub mod notices;
 mod open_document;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 pub use command::{Command, Dialog, PathPurpose, Then, UnsavedAnswer};
 pub use folder::Folder;
+pub use inspector::Inspector;
 pub use notices::{Notice, Notices, Severity};
 pub use open_document::{Offer, Offered, OfferedLabel, OpenDocument, Prompting};
 pub use settings::{Framing, Settings, ThemeChoice};
@@ -30,7 +32,7 @@ use models::Predictor;
 
 use crate::label::ClassId;
 use crate::models::ModelInfo;
-use crate::worker::{DEFAULT_MODEL, DocumentId, JobId, JobKind, Memory, Stage, Worker};
+use crate::worker::{AnalysisKind, DEFAULT_MODEL, DocumentId, JobId, JobKind, Memory, Stage, Worker};
 
 /// Unsaved edits are journalled once the user has paused for this long.
 const JOURNAL_AFTER: Duration = Duration::from_millis(1500);
@@ -62,6 +64,8 @@ pub struct App {
     /// The opening of the sample photo at a first start, until it was greeted
     /// with a prediction.
     greets: Option<DocumentId>,
+    /// Attention, looked at.
+    pub inspector: Inspector,
     /// The dialog that is shown.
     pub dialog: Option<Dialog>,
     /// Whether the first-steps line is shown.
@@ -149,6 +153,10 @@ pub enum ActivityKind {
     Predict,
     /// The same, before anybody has asked.
     PredictUnasked,
+    /// The model's attention on the photo.
+    Inspect,
+    /// A question about it.
+    Analyse(AnalysisKind),
 }
 
 impl ActivityKind {
@@ -156,7 +164,13 @@ impl ActivityKind {
     pub fn is_inference(&self) -> bool {
         matches!(
             self,
-            Self::Encode | Self::Prompt | Self::Everything | Self::Predict | Self::PredictUnasked
+            Self::Encode
+                | Self::Prompt
+                | Self::Everything
+                | Self::Predict
+                | Self::PredictUnasked
+                | Self::Inspect
+                | Self::Analyse(_)
         )
     }
 
@@ -187,6 +201,7 @@ impl App {
             prompter: None,
             predictor: Predictor::built_in(),
             greets: None,
+            inspector: Inspector::default(),
             dialog: None,
             everything_serial: 0,
             activities: Vec::new(),
@@ -253,6 +268,7 @@ impl App {
         while let Some(event) = self.worker.try_recv() {
             self.handle(event);
         }
+        self.inspect();
         let journal = self.journal_if_due();
         let toast = self.notices.next_change();
         journal.into_iter().chain(toast).min()

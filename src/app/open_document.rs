@@ -98,6 +98,13 @@ impl OpenDocument {
         self.stroke.is_some()
     }
 
+    /// The pixels of the selected segments.
+    pub fn selected_mask(&self) -> Mask {
+        let labels = self.document().labels();
+        let masks = self.selection.iter().map(|id| labels.mask_of(*id));
+        masks.fold(Mask::empty(), |all, mask| all.union(&mask))
+    }
+
     /// Forget selected segments that no longer exist.
     pub(super) fn prune_selection(&mut self) {
         let document = self.history.current();

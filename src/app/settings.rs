@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::inspector::Look;
 use crate::formats::{LabelImport, OpenOptions};
 use crate::models::{Capability, ModelInfo, predict};
 
@@ -124,6 +125,8 @@ pub struct Settings {
     pub framing: Framing,
     /// Accepted classes become a segment per connected area, not one per class.
     pub separate_areas: bool,
+    /// How attention looks.
+    pub attention: Look,
     /// Where the sample photo is put: the user's data folder if `None`.
     #[serde(skip)]
     pub samples: Option<PathBuf>,
@@ -151,6 +154,7 @@ impl Default for Settings {
             recent_models: Vec::new(),
             framing: Framing::default(),
             separate_areas: false,
+            attention: Look::default(),
             samples: None,
             file: None,
         }
@@ -233,6 +237,7 @@ impl Settings {
             }
         };
         self.overlay_opacity = sane(self.overlay_opacity, 0.0, 1.0, 0.4);
+        self.attention.make_sane();
         self.brush_radius = sane(
             self.brush_radius,
             super::tool::MIN_RADIUS,

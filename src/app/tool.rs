@@ -19,16 +19,19 @@ pub enum Tool {
     Brush,
     /// Take pixels away.
     Eraser,
+    /// Look at the model's attention.
+    Attention,
 }
 
 impl Tool {
     /// Every tool, in the order of the rail.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Select,
         Self::Points,
         Self::Box,
         Self::Brush,
         Self::Eraser,
+        Self::Attention,
     ];
 
     /// The name on screen.
@@ -39,6 +42,7 @@ impl Tool {
             Self::Box => "Box",
             Self::Brush => "Brush",
             Self::Eraser => "Eraser",
+            Self::Attention => "Attention",
         }
     }
 
@@ -50,6 +54,7 @@ impl Tool {
             Self::Box => "Drag a box around an object",
             Self::Brush => "Paint, Shift draws a straight line",
             Self::Eraser => "Erase, Shift draws a straight line",
+            Self::Attention => "Point at a token, click pins it, drag asks for all under the stroke",
         }
     }
 

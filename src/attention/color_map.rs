@@ -2,10 +2,13 @@
 
 mod tables;
 
+use serde::{Deserialize, Serialize};
+
 /// A colour map of 256 steps. Viridis, magma and grey rise evenly in lightness,
 /// so they also work for colour-blind eyes and in print; turbo does not, but
 /// separates more levels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ColorMap {
     /// Dark blue over green to yellow.
     #[default]

@@ -1,7 +1,7 @@
 //! The recorded layers of one forward pass, asked in terms of the photo: one
 //! place, many layers with grids of their own.
 
-use super::{AttentionError, Heatmap, Query, Reverse, Row, all_heads, key_view, tokens_under};
+use super::{AttentionError, Fusion, Heatmap, Query, Reverse, Row, all_heads, key_view, tokens_under};
 use crate::label::Mask;
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, QueryKey, Tokens};
@@ -52,6 +52,16 @@ impl LayerMaps {
     /// The heatmap of an attention head.
     pub fn map(&self, head: usize) -> Option<&Heatmap> {
         self.rows.get(head)?.grid.as_ref()
+    }
+
+    /// The heatmaps of some attention heads as one, of all if none is named;
+    /// `None` if one of them does not exist or lies nowhere.
+    pub fn fused(&self, heads: &[usize], fusion: Fusion) -> Option<Heatmap> {
+        let rows: Option<Vec<Row>> = match heads {
+            [] => Some(self.rows.clone()),
+            some => some.iter().map(|head| self.rows.get(*head).cloned()).collect(),
+        };
+        Row::fused(rows?, fusion)?.grid
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{AttentionError, ColorMap, Heatmap};
 use crate::models::geometry::View;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Bytes that a picture may take.
 const LIMIT: u64 = 2 << 30;
@@ -43,7 +44,8 @@ impl Picture {
 }
 
 /// What is drawn between the centres of tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Interpolation {
     /// Each token is a square of one colour.
     #[default]

@@ -1,6 +1,7 @@
 //! The icons in use: code points of the Phosphor icon font (MIT), which is in
 //! `assets/fonts`.
 
+pub const ATTENTION: &str = "\u{E74E}";
 pub const BELL: &str = "\u{E0CE}";
 pub const BOX: &str = "\u{E69A}";
 pub const BRUSH: &str = "\u{E6F0}";

@@ -74,10 +74,12 @@ fn all_actions() -> Vec<Action> {
             Tool::Box => Key::R,
             Tool::Brush => Key::B,
             Tool::Eraser => Key::E,
+            Tool::Attention => continue,
         };
         let heading = if tool == Tool::Select { "Tools" } else { "" };
         add(heading, tool.name(), key(NONE, letter), None, Command::Take(tool));
     }
+    add("", "Attention inspector", key(NONE, Key::A), None, Command::ToggleInspector);
     add("", "Smaller brush", key(NONE, Key::OpenBracket), None, Command::ResizeBrush(-1.0));
     add("", "Larger brush", key(NONE, Key::CloseBracket), None, Command::ResizeBrush(1.0));
 

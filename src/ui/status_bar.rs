@@ -157,6 +157,9 @@ fn describe(activity: &Activity) -> String {
         ActivityKind::LoadModel(_) => "Loading the model".to_owned(),
         ActivityKind::Encode => "Waiting to look at the photo".to_owned(),
         ActivityKind::Prompt => "Waiting for a mask".to_owned(),
+        ActivityKind::Inspect | ActivityKind::Analyse(_) => {
+            "Waiting to look into the attention".to_owned()
+        }
         ActivityKind::Everything => "Waiting to segment everything".to_owned(),
         ActivityKind::Predict | ActivityKind::PredictUnasked => {
             "Waiting for the prediction".to_owned()
@@ -167,6 +170,7 @@ fn describe(activity: &Activity) -> String {
         Some(Stage::Encoding) => "Looking at the photo".to_owned(),
         Some(Stage::Decoding) => "Finding the mask".to_owned(),
         Some(Stage::Predicting) => "Predicting".to_owned(),
+        Some(Stage::Analysing) => "Looking into the attention".to_owned(),
         Some(Stage::Everything) => "Segmenting everything".to_owned(),
         _ => by_kind(),
     }

@@ -366,8 +366,12 @@ pub fn rail(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
                 Tool::Box => icons::BOX,
                 Tool::Brush => icons::BRUSH,
                 Tool::Eraser => icons::ERASER,
+                Tool::Attention => icons::ATTENTION,
             };
-            let command = Command::Take(tool);
+            let command = match tool {
+                Tool::Attention => Command::ToggleInspector,
+                _ => Command::Take(tool),
+            };
             let face = Button::new(RichText::new(icon).font(theme::icon_font(size::ICON + 2.0)))
                 .frame_when_inactive(app.tool == tool)
                 .selected(app.tool == tool)
@@ -377,7 +381,7 @@ pub fn rail(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
             if response.clicked() {
                 out.push(command);
             }
-            if tool == Tool::Box {
+            if matches!(tool, Tool::Box | Tool::Eraser) {
                 ui.separator();
             }
         }

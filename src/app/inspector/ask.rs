@@ -1,0 +1,300 @@
+//! What the inspector asks of the worker, and what it computes by itself.
+
+use super::state::{Asked, Asking, Inspector, Recorded, Subject, Subjects};
+use crate::app::{Activity, ActivityKind, App, Tool};
+use crate::attention::{Direction, Layers, Place, Reverse};
+use crate::models::predict;
+use crate::worker::{Analysed, Analysis, Inspection, JobKind};
+
+/// Multiplications that fit between two frames: some milliseconds on two cores.
+const BETWEEN_FRAMES: u64 = 60_000_000;
+
+impl App {
+    /// Show the inspector and take its tool, or put both away.
+    pub(in crate::app) fn toggle_inspector(&mut self) {
+        let inspecting = self.tool == Tool::Attention;
+        self.stroke_end();
+        self.inspector.shown = !(inspecting && self.inspector.shown);
+        self.tool = match (self.inspector.shown, inspecting) {
+            (true, _) => Tool::Attention,
+            (false, true) => Tool::default(),
+            (false, false) => self.tool,
+        };
+        if self.inspector.shown {
+            self.settings.panel_open = true;
+            // What was offered unasked would lie over the heatmap.
+            self.give_way();
+        }
+    }
+
+    /// The pointer is over this place of the photo.
+    pub fn look_at(&mut self, at: [f32; 2]) -> bool {
+        let before = self.inspector.serial();
+        self.inspector.hovered = Some(at);
+        self.inspect();
+        self.inspector.serial() != before
+    }
+
+    /// Pin a place of the photo, or unpin what is pinned there.
+    pub fn pin(&mut self, at: [f32; 2]) {
+        let same = self.token_at(at);
+        let tokens: Vec<_> = self.inspector.pinned.iter().map(|at| self.token_at(*at)).collect();
+        match tokens.iter().position(|token| *token == same) {
+            Some(known) if same.is_some() => {
+                self.inspector.pinned.remove(known);
+            }
+            _ => self.inspector.pinned.push(at),
+        }
+        self.inspector.asking = match self.inspector.pinned.is_empty() {
+            true => Asking::Pointer,
+            false => Asking::Pinned,
+        };
+        self.inspect();
+    }
+
+    /// The token of the shown layer under a place of the photo.
+    fn token_at(&self, [x, y]: [f32; 2]) -> Option<(usize, usize)> {
+        let layers = &self.inspector.inspection()?.layers;
+        let grid = layers.records.get(self.inspector.layer)?.query_tokens.grid?;
+        layers.view.token_from_image(grid, x.into(), y.into())
+    }
+
+    /// See that what the inspector shows is of what is open, chosen and asked.
+    pub(in crate::app) fn inspect(&mut self) {
+        if !self.inspector.shown {
+            return;
+        }
+        let Some(wanted) = self.inspected() else {
+            return;
+        };
+        let known = self.inspector.recorded.as_ref();
+        if known.is_none_or(|known| known.of != wanted) {
+            return self.record(wanted);
+        }
+        self.ask_rows();
+        self.ask_statistics();
+        self.ask_rollout();
+        self.inspector.draw();
+    }
+
+    /// What is to be inspected: the chosen model on the open photo.
+    fn inspected(&self) -> Option<Subjects> {
+        let (open, info) = (self.open.as_ref()?, self.model.as_ref()?);
+        let framing = match self.settings.framing.of(info) {
+            // Tiles have no attention between them.
+            predict::Framing::Slide => predict::Framing::Pad,
+            framing => framing,
+        };
+        Some(Subjects {
+            document: open.id,
+            photo: open.photo.clone(),
+            model: self.chosen.clone(),
+            options: predict::Options {
+                framing,
+                ..predict::Options::default()
+            },
+        })
+    }
+
+    fn record(&mut self, wanted: Subjects) {
+        let inspector = &mut self.inspector;
+        let under_way = inspector.recording.as_ref().map(|(_, of)| of);
+        let refused = inspector.refused.as_ref().map(|(of, _)| of);
+        if under_way == Some(&wanted) || refused == Some(&wanted) {
+            return;
+        }
+        let other_photo = inspector
+            .recorded
+            .as_ref()
+            .is_none_or(|known| known.of.document != wanted.document);
+        if other_photo {
+            inspector.forget_photo();
+        } else {
+            inspector.forget_model();
+        }
+        let kind = JobKind::Inspect {
+            photo: wanted.photo.clone(),
+            model: wanted.model.clone(),
+            options: wanted.options.clone(),
+        };
+        let job = self.start(wanted.document, kind, ActivityKind::Inspect);
+        self.inspector.recording = Some((job, wanted));
+    }
+
+    pub(in crate::app) fn inspected_by(&mut self, activity: &Activity, inspection: Inspection) {
+        let recording = self.inspector.recording.take_if(|(job, _)| *job == activity.job);
+        let Some((_, of)) = recording else { return };
+        let layers = &inspection.layers;
+        let last = layers.records.len().saturating_sub(1);
+        if self.inspector.model.as_ref() != Some(&of.model) {
+            self.inspector.model = Some(of.model.clone());
+            self.inspector.layer = last;
+            self.inspector.heads.clear();
+        }
+        self.inspector.layer = self.inspector.layer.min(last);
+        if self.inspector.asking == Asking::Class && !layers.have_class_token() {
+            self.inspector.asking = Asking::Pointer;
+        }
+        self.inspector.refused = None;
+        self.inspector.recorded = Some(Recorded {
+            of,
+            inspection,
+            reverse: None,
+            statistics: None,
+            prompt: None,
+            rollout: None,
+        });
+        self.inspect();
+    }
+
+    /// The recording or a question has no answer.
+    pub(in crate::app) fn inspection_failed(&mut self, activity: &Activity, why: Option<&str>) {
+        let recording = self.inspector.recording.take_if(|(job, _)| *job == activity.job);
+        if let (Some((_, of)), Some(why)) = (recording, why) {
+            self.inspector.refused = Some((of, why.to_owned()));
+        }
+        let asked = self.inspector.answered(activity.job);
+        if let (Some(asked), Some(why)) = (asked, why) {
+            self.inspector.unanswered = Some((asked, why.to_owned()));
+        }
+    }
+
+    fn ask_rows(&mut self) {
+        let Some(open) = &self.open else { return };
+        let prompt = (self.inspector.asking == Asking::Prompt).then(|| open.prompting.prompt());
+        if let Some(prompt) = prompt {
+            let known = self.inspector.recorded.as_ref().and_then(|known| known.prompt.as_ref());
+            if known.is_none_or(|(known, _)| *known != prompt) {
+                if !prompt.points.is_empty() || prompt.bbox.is_some() {
+                    self.ask(Analysis::Prompt(prompt.clone()), Asked::Prompt(prompt));
+                }
+                return self.inspector.set_maps(None, Vec::new());
+            }
+        }
+        let Some(open) = &self.open else { return };
+        let inspector = &self.inspector;
+        let of = inspector.place(open).map(|place| {
+            let of_prompt = inspector.asking == Asking::Prompt;
+            (place, inspector.direction, of_prompt)
+        });
+        if of == inspector.maps.of {
+            return;
+        }
+        let (Some((place, direction, of_prompt)), Some(layers)) = (of, inspector.layers().cloned())
+        else {
+            return self.inspector.set_maps(None, Vec::new());
+        };
+        if direction == Direction::To && !of_prompt {
+            return self.ask_reverse(&layers, place);
+        }
+        if self.inspector.is_awaited(&Asked::Rows(place.clone())) {
+            return;
+        }
+        if layers.cost(&place) > BETWEEN_FRAMES && !of_prompt {
+            return self.ask(Analysis::Rows(place.clone()), Asked::Rows(place));
+        }
+        let maps = layers.all_look(&place);
+        self.inspector.set_maps(Some((place, direction, of_prompt)), maps);
+    }
+
+    fn ask_reverse(&mut self, layers: &Layers, place: Place) {
+        let recorded = self.inspector.recorded.as_ref();
+        let Some(prepared) = recorded.and_then(|known| known.reverse.clone()) else {
+            return self.ask(Analysis::Reverse, Asked::Reverse);
+        };
+        let one = |layer: &Reverse| layers.looked_at(layer, &place);
+        let maps = prepared.iter().map(one).collect();
+        self.inspector.set_maps(Some((place, Direction::To, false)), maps);
+    }
+
+    fn ask_statistics(&mut self) {
+        let inspector = &self.inspector;
+        if inspector.wants_statistics && inspector.statistics().is_none() {
+            self.ask(Analysis::Statistics, Asked::Statistics);
+        }
+    }
+
+    fn ask_rollout(&mut self) {
+        let inspector = &self.inspector;
+        if inspector.subject != Subject::Rollout || inspector.asking == Asking::Prompt {
+            return;
+        }
+        let Some(place) = self.open.as_ref().and_then(|open| inspector.place(open)) else {
+            return;
+        };
+        let options = inspector.rollout;
+        let known = inspector.recorded.as_ref().and_then(|known| known.rollout.as_ref());
+        if known.is_none_or(|(of, by, _)| *of != place || *by != options) {
+            let analysis = Analysis::Rollout(place.clone(), options);
+            self.ask(analysis, Asked::Rollout(place, options));
+        }
+    }
+
+    /// Ask the worker, unless that is under way or was refused.
+    pub(in crate::app) fn ask(&mut self, analysis: Analysis, asked: Asked) {
+        let (Some(open), Some(recorded)) = (&self.open, &self.inspector.recorded) else {
+            return;
+        };
+        if self.inspector.is_awaited(&asked) || self.inspector.was_refused(&asked) {
+            return;
+        }
+        let analysis_kind = analysis.kind();
+        let kind = JobKind::Analyse {
+            photo: open.photo.clone(),
+            inspection: recorded.inspection.clone(),
+            analysis,
+        };
+        let document = open.id;
+        let job = self.start(document, kind, ActivityKind::Analyse(analysis_kind));
+        self.inspector.pending.retain(|(known, ..)| *known != analysis_kind);
+        self.inspector.pending.push((analysis_kind, job, asked));
+    }
+
+    pub(in crate::app) fn analysed(&mut self, activity: &Activity, analysed: Analysed) {
+        let Some(asked) = self.inspector.answered(activity.job) else {
+            return;
+        };
+        self.inspector.unanswered = None;
+        self.inspector.take(asked, analysed);
+        self.inspect();
+    }
+}
+
+impl Inspector {
+    fn is_awaited(&self, asked: &Asked) -> bool {
+        self.pending.iter().any(|(_, _, known)| known == asked)
+    }
+
+    fn was_refused(&self, asked: &Asked) -> bool {
+        self.unanswered.as_ref().is_some_and(|(known, _)| known == asked)
+    }
+
+    /// What the job asked, which is not awaited any more.
+    fn answered(&mut self, job: crate::worker::JobId) -> Option<Asked> {
+        let at = self.pending.iter().position(|(_, known, _)| *known == job)?;
+        Some(self.pending.remove(at).2)
+    }
+
+    fn take(&mut self, asked: Asked, analysed: Analysed) {
+        let Some(recorded) = &mut self.recorded else {
+            return;
+        };
+        match (asked, analysed) {
+            (Asked::Rows(place), Analysed::Rows(maps)) => {
+                self.set_maps(Some((place, Direction::From, false)), maps);
+            }
+            (Asked::Reverse, Analysed::Reverse(layers)) => recorded.reverse = Some(layers),
+            (Asked::Statistics, Analysed::Statistics(all)) => recorded.statistics = Some(all),
+            (Asked::Rollout(place, options), Analysed::Whole(whole)) => {
+                recorded.rollout = Some((place, options, whole));
+            }
+            (Asked::Prompt(prompt), Analysed::Prompt(found)) => {
+                if self.prompt_token == 0 || self.prompt_token >= found.tokens.len() {
+                    self.prompt_token = found.mask_token;
+                }
+                recorded.prompt = Some((prompt, found));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The attention inspector: which model's attention is looked at, from where,
+//! and what of it is shown.
+//!
+//! Recording is one job per photo and model. From then on the rows of all
+//! attention heads are computed here, between two frames, as the pointer moves;
+//! what takes longer is asked of the worker, one question of a kind at a time.
+
+mod ask;
+mod look;
+mod show;
+mod state;
+
+pub use look::Look;
+pub use show::{Picture, Unit};
+pub use state::{Asking, Comparison, Inspector, Subject};

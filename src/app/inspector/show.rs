@@ -1,0 +1,207 @@
+//! From rows of attention to what is drawn on the canvas.
+
+use super::state::{Asking, Comparison, Inspector, Subject};
+use crate::attention::{
+    Direction, Fusion, Heatmap, LayerMaps, Place, Query, RolloutOptions, TokenRect, token_norms,
+    visible,
+};
+use crate::models::geometry::View;
+use crate::nn::capture::{Grid, Grouping};
+
+/// What the values of a picture are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Shares of a token's attention.
+    Attention,
+    /// How much of an output token comes from each token.
+    Rollout,
+    /// Lengths of tokens in the residual stream.
+    Norm,
+    /// The difference of two attention heads' shares.
+    Difference,
+}
+
+impl Unit {
+    /// What a colour bar calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Attention => "share of attention",
+            Self::Rollout => "share of rollout",
+            Self::Norm => "token norm",
+            Self::Difference => "difference of shares",
+        }
+    }
+}
+
+/// A heatmap on the canvas.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// What it is of, in words.
+    pub title: String,
+    /// The values.
+    pub map: Heatmap,
+    /// The part of the photo under them.
+    pub view: View,
+    /// What they are.
+    pub unit: Unit,
+    /// The tokens asked for, on their grid over its part of the photo.
+    pub asked: Option<(Grid, View, Vec<(usize, usize)>)>,
+    /// The windows that the tokens asked for can see, of a layer that looks
+    /// within windows.
+    pub windows: Vec<TokenRect>,
+}
+
+/// All that [`Inspector::pictures`] are made from.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::app) struct Inputs {
+    maps: u64,
+    subject: Subject,
+    layer: usize,
+    heads: Vec<usize>,
+    fusion: Fusion,
+    compared: Option<(usize, usize)>,
+    comparison: Comparison,
+    rollout: Option<(Place, RolloutOptions)>,
+}
+
+impl Inspector {
+    /// Draw anew if something has changed. Whether it has.
+    pub(super) fn draw(&mut self) -> bool {
+        let rollout = self.recorded.as_ref().and_then(|known| known.rollout.as_ref());
+        let inputs = Inputs {
+            maps: self.maps.serial,
+            subject: self.subject,
+            layer: self.layer,
+            heads: self.heads.clone(),
+            fusion: self.fusion,
+            compared: self.compared,
+            comparison: self.comparison,
+            rollout: rollout.map(|(place, options, _)| (place.clone(), *options)),
+        };
+        if self.drawn.as_ref() == Some(&inputs) {
+            return false;
+        }
+        self.pictures = match self.subject {
+            Subject::Heads => self.heads_pictures(),
+            Subject::Rollout => self.rollout_picture().into_iter().collect(),
+            Subject::Norms => self.norms_picture().into_iter().collect(),
+        };
+        self.drawn = Some(inputs);
+        self.serial += 1;
+        true
+    }
+
+    fn heads_pictures(&self) -> Vec<Picture> {
+        let Some(first) = self.heads_picture(self.layer, &self.heads) else {
+            return Vec::new();
+        };
+        let second = self
+            .compared
+            .and_then(|(layer, head)| self.heads_picture(layer, &[head]));
+        match (second, self.comparison) {
+            (None, _) => vec![first],
+            (Some(second), Comparison::Difference) if second.map.grid == first.map.grid => {
+                vec![difference(first, &second)]
+            }
+            // Grids of different sizes have no difference.
+            (Some(second), _) => vec![first, second],
+        }
+    }
+
+    fn heads_picture(&self, layer: usize, heads: &[usize]) -> Option<Picture> {
+        let maps = self.maps().get(layer)?.as_ref().ok()?;
+        let map = maps.fused(heads, self.fusion)?;
+        Some(Picture {
+            title: self.title(layer, heads, maps.rows.len()),
+            view: maps.view,
+            map,
+            unit: Unit::Attention,
+            asked: asked(maps),
+            windows: self.windows(layer, maps),
+        })
+    }
+
+    /// "Layer 3, attention head 2".
+    fn title(&self, layer: usize, heads: &[usize], of: usize) -> String {
+        let fusion = match self.fusion {
+            Fusion::Mean => "mean",
+            Fusion::Max => "maximum",
+            Fusion::Min => "minimum",
+        };
+        match heads {
+            [only] => format!("Layer {layer}, attention head {only}"),
+            [] => format!("Layer {layer}, {fusion} of {of} attention heads"),
+            some => {
+                let names: Vec<String> = some.iter().map(usize::to_string).collect();
+                format!("Layer {layer}, {fusion} of attention heads {}", names.join(", "))
+            }
+        }
+    }
+
+    /// Where a windowed layer can look from the tokens asked for.
+    fn windows(&self, layer: usize, maps: &LayerMaps) -> Vec<TokenRect> {
+        let record = self.layers().and_then(|layers| layers.records.get(layer));
+        let Some(record) = record.filter(|_| self.direction == Direction::From) else {
+            return Vec::new();
+        };
+        match record.grouping {
+            Grouping::Windows(_) => visible(record, &maps.query).unwrap_or_default(),
+            Grouping::Whole | Grouping::Phases { .. } => Vec::new(),
+        }
+    }
+
+    fn rollout_picture(&self) -> Option<Picture> {
+        let (_, _, whole) = self.recorded.as_ref()?.rollout.as_ref()?;
+        let maps = self.maps().last()?.as_ref().ok();
+        Some(Picture {
+            title: "Rollout through all layers".to_owned(),
+            map: whole.row.grid.clone()?,
+            view: whole.view,
+            unit: Unit::Rollout,
+            asked: maps.and_then(asked),
+            windows: Vec::new(),
+        })
+    }
+
+    fn norms_picture(&self) -> Option<Picture> {
+        if self.asking == Asking::Prompt {
+            return None;
+        }
+        let layers = self.layers()?;
+        let map = token_norms(layers.records.get(self.layer)?)?.grid?;
+        Some(Picture {
+            title: format!("Token norms after layer {}", self.layer),
+            map,
+            view: layers.view,
+            unit: Unit::Norm,
+            asked: None,
+            windows: Vec::new(),
+        })
+    }
+}
+
+/// The tokens asked for.
+fn asked(maps: &LayerMaps) -> Option<(Grid, View, Vec<(usize, usize)>)> {
+    let (grid, view) = maps.asked?;
+    let tokens = match &maps.query {
+        Query::Prefix(_) => return None,
+        Query::Token { row, column } => vec![(*row, *column)],
+        Query::Tokens(tokens) => tokens.clone(),
+    };
+    Some((grid, view, tokens))
+}
+
+/// `first` less `second`, which has the same grid.
+fn difference(first: Picture, second: &Picture) -> Picture {
+    let pairs = first.map.values.iter().zip(&second.map.values);
+    let values = pairs.map(|(a, b)| a - b).collect();
+    Picture {
+        title: format!("{} less {}", first.title, second.title.to_lowercase()),
+        map: Heatmap {
+            grid: first.map.grid,
+            values,
+        },
+        unit: Unit::Difference,
+        ..first
+    }
+}

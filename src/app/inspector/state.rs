@@ -1,0 +1,311 @@
+//! What is remembered of the inspector.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use super::show::Picture;
+use crate::app::OpenDocument;
+use crate::attention::{
+    AttentionError, Direction, Fusion, HeadStatistics, LayerMaps, Layers, Place, Reverse,
+    RolloutOptions,
+};
+use crate::label::Mask;
+use crate::models::{Prompt, predict};
+use crate::photo::Photo;
+use crate::worker::{AnalysisKind, DocumentId, Inspection, JobId, PromptAttention, Whole};
+
+/// Whose attention is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Asking {
+    /// The token under the pointer.
+    #[default]
+    Pointer,
+    /// The class token.
+    Class,
+    /// The tokens that were pinned.
+    Pinned,
+    /// The tokens under the stroke.
+    Stroke,
+    /// The tokens under the selected segments.
+    Segment,
+    /// A token of the prompt decoder, for the prompt as it is.
+    Prompt,
+}
+
+impl Asking {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pointer => "Pointer",
+            Self::Class => "Class token",
+            Self::Pinned => "Pinned",
+            Self::Stroke => "Stroke",
+            Self::Segment => "Segment",
+            Self::Prompt => "Prompt",
+        }
+    }
+}
+
+/// What of the attention is shown on the canvas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// Attention heads of one layer.
+    #[default]
+    Heads,
+    /// Attention through all layers.
+    Rollout,
+    /// Lengths of the tokens after a layer.
+    Norms,
+}
+
+/// How two attention heads are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// Two pictures.
+    #[default]
+    SideBySide,
+    /// The first less the second.
+    Difference,
+}
+
+/// The state of the inspector.
+#[derive(Default)]
+pub struct Inspector {
+    /// Whether it is shown.
+    pub shown: bool,
+    /// Whose attention is looked at.
+    pub asking: Asking,
+    /// Which way.
+    pub direction: Direction,
+    /// What is shown on the canvas.
+    pub subject: Subject,
+    /// The layer whose attention heads are shown.
+    pub layer: usize,
+    /// The attention heads of it that are shown; all of them if none is named.
+    pub heads: Vec<usize>,
+    /// How several attention heads become one picture.
+    pub fusion: Fusion,
+    /// Layer and attention head that is compared with those.
+    pub compared: Option<(usize, usize)>,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// How layers are rolled out.
+    pub rollout: RolloutOptions,
+    /// The prompt decoder's token that is asked for.
+    pub prompt_token: usize,
+    /// Whether the statistics are wanted, because they are looked at.
+    pub wants_statistics: bool,
+    /// The attention head under the pointer, in the grid or in a chart.
+    pub highlighted: Option<(usize, usize)>,
+    /// Pinned places, in photo pixels.
+    pub pinned: Vec<[f32; 2]>,
+    /// Where a stroke went that asks.
+    pub stroke: Mask,
+    /// The place of the photo that the pointer was over last.
+    pub hovered: Option<[f32; 2]>,
+    pub(in crate::app) recorded: Option<Recorded>,
+    pub(in crate::app) recording: Option<(JobId, Subjects)>,
+    /// Why there is nothing to see, and of what.
+    pub(in crate::app) refused: Option<(Subjects, String)>,
+    pub(in crate::app) pending: Vec<(AnalysisKind, JobId, Asked)>,
+    /// A question that has no answer, and why.
+    pub(in crate::app) unanswered: Option<(Asked, String)>,
+    /// The model that was recorded last.
+    pub(super) model: Option<OsString>,
+    pub(super) maps: Maps,
+    pub(super) pictures: Vec<Picture>,
+    pub(super) drawn: Option<super::show::Inputs>,
+    pub(super) serial: u64,
+}
+
+/// What the attention is of: if any of this changes, it is another one.
+#[derive(Clone)]
+pub(in crate::app) struct Subjects {
+    pub document: DocumentId,
+    pub photo: Arc<Photo>,
+    pub model: OsString,
+    pub options: predict::Options,
+}
+
+impl PartialEq for Subjects {
+    fn eq(&self, other: &Self) -> bool {
+        self.document == other.document
+            && Arc::ptr_eq(&self.photo, &other.photo)
+            && self.model == other.model
+            && self.options == other.options
+    }
+}
+
+/// What has been recorded, and what has been found out about it since.
+pub(in crate::app) struct Recorded {
+    pub of: Subjects,
+    pub inspection: Inspection,
+    pub reverse: Option<Arc<[Reverse]>>,
+    pub statistics: Option<Vec<Vec<HeadStatistics>>>,
+    pub prompt: Option<(Prompt, PromptAttention)>,
+    pub rollout: Option<(Place, RolloutOptions, Whole)>,
+}
+
+/// What a question was about, so that an answer finds its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::app) enum Asked {
+    Rows(Place),
+    Reverse,
+    Statistics,
+    Rollout(Place, RolloutOptions),
+    Prompt(Prompt),
+}
+
+/// The rows of all attention heads for what is asked.
+#[derive(Default)]
+pub(super) struct Maps {
+    /// What they are of: `None` if of nothing.
+    pub of: Option<(Place, Direction, bool)>,
+    pub layers: Vec<Result<LayerMaps, AttentionError>>,
+    pub serial: u64,
+}
+
+impl Inspector {
+    /// The model's recorded attention on the photo, once it is there.
+    pub fn inspection(&self) -> Option<&Inspection> {
+        Some(&self.recorded.as_ref()?.inspection)
+    }
+
+    /// Whether the model is looking at the photo for it.
+    pub fn is_recording(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// Whether an answer to a question of this kind is awaited.
+    pub fn awaits(&self, kind: AnalysisKind) -> bool {
+        self.pending.iter().any(|(known, ..)| *known == kind)
+    }
+
+    /// Why there is nothing to see, or no answer to the last question.
+    pub fn refusal(&self) -> Option<&str> {
+        let refused = self.refused.as_ref().map(|(_, why)| why.as_str());
+        let unanswered = self.unanswered.as_ref().map(|(_, why)| why.as_str());
+        refused.or(unanswered)
+    }
+
+    /// The layers that are looked into: the encoder's, or the prompt decoder's.
+    pub fn layers(&self) -> Option<&Layers> {
+        let recorded = self.recorded.as_ref()?;
+        match self.asking {
+            Asking::Prompt => recorded.prompt.as_ref().map(|(_, found)| &found.layers),
+            _ => Some(&recorded.inspection.layers),
+        }
+    }
+
+    /// What the prompt decoder looks at.
+    pub fn prompt(&self) -> Option<&PromptAttention> {
+        Some(&self.recorded.as_ref()?.prompt.as_ref()?.1)
+    }
+
+    /// The statistics of all attention heads, by layer, once they are there.
+    pub fn statistics(&self) -> Option<&[Vec<HeadStatistics>]> {
+        self.recorded.as_ref()?.statistics.as_deref()
+    }
+
+    /// The rows of all attention heads for what is asked, by layer; empty
+    /// while nothing is asked.
+    pub fn maps(&self) -> &[Result<LayerMaps, AttentionError>] {
+        &self.maps.layers
+    }
+
+    /// What is shown on the canvas: nothing, one picture, or two beside each
+    /// other.
+    pub fn pictures(&self) -> &[Picture] {
+        &self.pictures
+    }
+
+    /// Changes whenever [`Inspector::maps`] or [`Inspector::pictures`] do.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Bytes of memory that the recorded attention holds.
+    pub fn bytes(&self) -> usize {
+        self.recorded.as_ref().map_or(0, |recorded| {
+            let prepared = recorded.reverse.iter().flat_map(|layers| layers.iter());
+            let prompt = recorded.prompt.as_ref();
+            recorded.inspection.layers.bytes()
+                + prepared.map(Reverse::bytes).sum::<usize>()
+                + prompt.map_or(0, |(_, found)| found.layers.bytes())
+        })
+    }
+
+    /// The place that is asked for; `None` while there is none.
+    pub fn place(&self, open: &OpenDocument) -> Option<Place> {
+        match self.asking {
+            Asking::Pointer => {
+                let middle = || {
+                    let (width, height) = (open.photo.width(), open.photo.height());
+                    [width as f32 / 2.0, height as f32 / 2.0]
+                };
+                Some(Place::Points(vec![self.hovered.unwrap_or_else(middle)]))
+            }
+            Asking::Class => Some(Place::Class),
+            Asking::Pinned => {
+                (!self.pinned.is_empty()).then(|| Place::Points(self.pinned.clone()))
+            }
+            Asking::Stroke => (!self.stroke.is_empty()).then(|| Place::Area(self.stroke.clone())),
+            Asking::Segment => {
+                let mask = open.selected_mask();
+                (!mask.is_empty()).then_some(Place::Area(mask))
+            }
+            Asking::Prompt => Some(Place::Prefix(self.prompt_token)),
+        }
+    }
+
+    /// Forget all that was recorded.
+    pub(in crate::app) fn forget_model(&mut self) {
+        self.recorded = None;
+        self.refused = None;
+        self.unanswered = None;
+        self.compared = None;
+        self.highlighted = None;
+        self.set_maps(None, Vec::new());
+        self.pictures.clear();
+        self.drawn = None;
+    }
+
+    /// Show other rows.
+    pub(super) fn set_maps(
+        &mut self,
+        of: Option<(Place, Direction, bool)>,
+        layers: Vec<Result<LayerMaps, AttentionError>>,
+    ) {
+        if self.maps.layers.is_empty() && layers.is_empty() {
+            return;
+        }
+        let serial = self.maps.serial + 1;
+        self.serial += 1;
+        self.maps = Maps { of, layers, serial };
+    }
+
+    /// Forget all that was about the photo.
+    pub(in crate::app) fn forget_photo(&mut self) {
+        *self = Self {
+            shown: self.shown,
+            asking: match self.asking {
+                Asking::Class => Asking::Class,
+                _ => Asking::Pointer,
+            },
+            direction: self.direction,
+            subject: self.subject,
+            layer: self.layer,
+            heads: std::mem::take(&mut self.heads),
+            fusion: self.fusion,
+            rollout: self.rollout,
+            model: self.model.take(),
+            wants_statistics: self.wants_statistics,
+            serial: self.serial + 1,
+            maps: Maps {
+                serial: self.maps.serial + 1,
+                ..Maps::default()
+            },
+            ..Self::default()
+        };
+    }
+}
