@@ -41,6 +41,7 @@ impl App {
                 self.tool = tool;
             }
             Command::ToggleInspector => self.toggle_inspector(),
+            Command::Attention(command) => self.attention(command),
             Command::PickClass(class) => self.pick_class(class),
             Command::ResizeBrush(steps) => self.resize_brush(steps),
 
@@ -217,7 +218,9 @@ impl App {
             self.stroke_cancel();
         } else if open.prompting.is_under_way() {
             self.drop_offer();
-        } else {
+        } else if !(self.tool == Tool::Attention && self.clear_probes())
+            && let Some(open) = &mut self.open
+        {
             open.selection.clear();
         }
     }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::App;
+use super::inspector::AttentionCommand;
 use super::settings::ThemeChoice;
 use super::tool::Tool;
 use crate::document::ClassRemoval;
@@ -48,6 +49,8 @@ pub enum Command {
     Take(Tool),
     /// Show the attention inspector and take its tool, or put both away.
     ToggleInspector,
+    /// Something about attention.
+    Attention(AttentionCommand),
     /// Make a class current, and label the selected segments with it.
     PickClass(ClassId),
     /// Change the brush by so many steps.
@@ -245,6 +248,8 @@ impl Command {
             | Self::ActualSize
             | Self::ZoomIn
             | Self::ZoomOut => needs_photo,
+            Self::Attention(command) => command.blocked(app),
+            Self::ToggleInspector => needs_photo,
             _ => None,
         }
     }

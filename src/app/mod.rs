@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 
 pub use command::{Command, Dialog, PathPurpose, Then, UnsavedAnswer};
 pub use folder::Folder;
-pub use inspector::Inspector;
+pub use inspector::{AttentionCommand, Inspector};
 pub use notices::{Notice, Notices, Severity};
-pub use open_document::{Offer, Offered, OfferedLabel, OpenDocument, Prompting};
+pub use open_document::{Candidate, Offer, Offered, OfferedLabel, OpenDocument, Prompting};
 pub use settings::{Framing, Settings, ThemeChoice};
 pub use tool::Tool;
 

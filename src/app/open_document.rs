@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::document::{Document, History};
 use crate::label::{Mask, SegmentId};
-use crate::models::{Prompt, PromptPoint};
+use crate::models::{LowResMask, Prompt, PromptPoint};
 use crate::photo::Photo;
 use crate::worker::{DocumentId, JobId, Likely, OpenedPhoto, Proposal, Proposals};
 
@@ -192,7 +192,7 @@ impl Prompting {
             .offer
             .as_ref()
             .filter(|offer| offer.chosen != 0)
-            .map(|offer| offer.chosen().low_res.clone());
+            .and_then(|offer| offer.chosen().low_res.clone());
         Prompt {
             points: self.points.clone(),
             bbox: self.bbox,
@@ -227,10 +227,32 @@ pub struct Offered {
     pub label: Option<usize>,
 }
 
-/// Candidate masks for one prompt, one of them chosen.
+/// A mask on offer.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its pixels.
+    pub mask: Mask,
+    /// The model's own estimate of its quality, of masks that a model gave.
+    pub score: Option<f32>,
+    /// The logits, to feed back as the next prompt's prior, of masks that the
+    /// prompt decoder gave.
+    pub low_res: Option<LowResMask>,
+}
+
+impl From<Proposal> for Candidate {
+    fn from(proposal: Proposal) -> Self {
+        Self {
+            mask: proposal.mask,
+            score: Some(proposal.score),
+            low_res: Some(proposal.low_res),
+        }
+    }
+}
+
+/// Candidate masks, one of them chosen.
 pub struct Offer {
     /// All candidates, the likely ones first.
-    pub candidates: Vec<Proposal>,
+    pub candidates: Vec<Candidate>,
     /// The one shown; the model's own choice is the first.
     pub chosen: usize,
     /// Changes with every new offer and choice, for caches of its picture.
@@ -249,14 +271,14 @@ impl Offer {
         candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
         candidates.insert(0, best);
         Some(Self {
-            candidates,
+            candidates: candidates.into_iter().map(Candidate::from).collect(),
             chosen: 0,
             serial,
         })
     }
 
     /// The candidate that is shown.
-    pub fn chosen(&self) -> &Proposal {
+    pub fn chosen(&self) -> &Candidate {
         // `chosen` starts in range and is only ever changed modulo the length.
         &self.candidates[self.chosen]
     }

@@ -169,7 +169,7 @@ impl App {
             let now = open.document();
             let base = open.prompting.asked_from.as_ref().unwrap_or(now);
             let mask = unchanged_since(base, now, &chosen.mask);
-            accept(now, &mask, class, Some(chosen.score)).map(|edited| ("Accept mask", edited))
+            accept(now, &mask, class, chosen.score).map(|edited| ("Accept mask", edited))
         } else {
             if self.accept_offered("Accept all proposals", |_, _| true) {
                 self.drop_offer();

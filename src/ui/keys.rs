@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use egui::{Context, Key, KeyboardShortcut, Modifiers};
 
-use crate::app::{App, Command, Dialog, PathPurpose, ThemeChoice, Tool};
+use crate::app::{App, AttentionCommand, Command, Dialog, PathPurpose, ThemeChoice, Tool};
 
 /// A command that has a name and mostly a key.
 pub struct Action {
@@ -80,6 +80,10 @@ fn all_actions() -> Vec<Action> {
         add(heading, tool.name(), key(NONE, letter), None, Command::Take(tool));
     }
     add("", "Attention inspector", key(NONE, Key::A), None, Command::ToggleInspector);
+    add("", "Attention brush", key(SHIFT, Key::B), None, Command::Attention(AttentionCommand::ToggleBrush));
+    add("", "Attention as proposal", key(SHIFT, Key::A), None, Command::Attention(AttentionCommand::Propose));
+    add("", "Attention as prompt", key(SHIFT, Key::P), None, Command::Attention(AttentionCommand::Prompt));
+    add("", "More like this", key(NONE, Key::M), None, Command::Attention(AttentionCommand::MoreLikeThis));
     add("", "Smaller brush", key(NONE, Key::OpenBracket), None, Command::ResizeBrush(-1.0));
     add("", "Larger brush", key(NONE, Key::CloseBracket), None, Command::ResizeBrush(1.0));
 

@@ -270,29 +270,10 @@ fn prompt(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     let Some(open) = &app.open else { return };
     if let Some(offer) = &open.prompting.offer {
         let chosen = offer.chosen();
-        let text = format!(
-            "Mask {} of {}  ·  score {}",
-            offer.chosen + 1,
-            offer.candidates.len(),
-            super::widgets::score(chosen.score)
-        );
-        ui.label(text);
-        command_button(
-            ui,
-            app,
-            out,
-            icons::CARET_LEFT,
-            "Previous mask",
-            Command::PreviousCandidate,
-        );
-        command_button(
-            ui,
-            app,
-            out,
-            icons::CARET_RIGHT,
-            "Next mask",
-            Command::NextCandidate,
-        );
+        match chosen.score {
+            Some(score) => candidates(ui, app, offer, score, out),
+            None => drop(ui.label("Mask from attention")),
+        }
         accept_and_drop(ui, out, "Accept");
     } else if let Some(masks) = &open.prompting.everything {
         let classes = super::prediction::shares(open).len();
@@ -307,6 +288,21 @@ fn prompt(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         ui.label(dim(ui, "Looking at the photo"));
     } else {
         ui.label(dim(ui, "No prompt"));
+    }
+}
+
+/// Which mask it is of how many, and the ways to the others.
+fn candidates(ui: &mut Ui, app: &App, offer: &Offer, score: f32, out: &mut Vec<Command>) {
+    let count = offer.candidates.len();
+    let score = super::widgets::score(score);
+    let number = offer.chosen + 1;
+    ui.label(format!("Mask {number} of {count}  ·  score {score}"));
+    let others = [
+        (icons::CARET_LEFT, "Previous mask", Command::PreviousCandidate),
+        (icons::CARET_RIGHT, "Next mask", Command::NextCandidate),
+    ];
+    for (icon, name, command) in others {
+        command_button(ui, app, out, icon, name, command);
     }
 }
 

@@ -1,18 +1,20 @@
 //! Questions about recorded attention that take longer than a frame.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
 
 use super::engine::Engine;
 use super::inspection::Inspection;
 use super::message::Stage;
 use super::steps::{JobError, Steps};
 use crate::attention::{
-    AttentionError, HeadStatistics, LayerMaps, Layers, Place, Reverse, RolloutOptions, Row,
-    key_view, rollout_row, statistics,
+    self, AttentionError, Guide, HeadStatistics, Heatmap, LayerMaps, Layers, Place, Prototype,
+    Reverse, RolloutOptions, Row, key_view, rollout_row, statistics,
 };
+use crate::label::Mask;
 use crate::models::Prompt;
 use crate::models::geometry::View;
-use crate::photo::Photo;
+use crate::photo::{Limits, Photo};
 use crate::task::Task;
 
 /// What is asked.
@@ -28,6 +30,46 @@ pub enum Analysis {
     Rollout(Place, RolloutOptions),
     /// What the prompt decoder looks at for a prompt.
     Prompt(Prompt),
+    /// A set of tokens as pixels, along the edges of the photo.
+    Refine {
+        /// 0 to 1 on the token grid.
+        soft: Heatmap,
+        /// The part of the photo under it.
+        view: View,
+    },
+    /// Where the photo is like a part of it, or like what was found on another.
+    Similar(Likeness),
+    /// Where another photo is like that: how much there is, without its pixels.
+    SimilarIn {
+        /// The photo.
+        path: PathBuf,
+        /// What decoding it may use.
+        limits: Limits,
+        /// What to look for.
+        prototype: Arc<Prototype>,
+        /// From which similarity on it counts.
+        least: f32,
+    },
+}
+
+/// What to be like.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Likeness {
+    /// A part of the photo; strictness 0..=1 is how far from the suggested
+    /// similarity towards being the same.
+    Part {
+        /// Its pixels.
+        mask: Mask,
+        /// See above.
+        strictness: f32,
+    },
+    /// What was found before.
+    Known {
+        /// What its tokens have in common.
+        prototype: Arc<Prototype>,
+        /// From which similarity on it counts.
+        least: f32,
+    },
 }
 
 /// The kinds of [`Analysis`]; of each the latest wins.
@@ -43,16 +85,25 @@ pub enum AnalysisKind {
     Reverse,
     /// [`Analysis::Statistics`].
     Statistics,
+    /// [`Analysis::Refine`].
+    Refine,
+    /// [`Analysis::Similar`].
+    Similar,
+    /// [`Analysis::SimilarIn`].
+    SimilarIn,
 }
 
 impl AnalysisKind {
     /// All of them; what is waited for with the pointer in the air comes first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Rows,
         Self::Prompt,
+        Self::Refine,
+        Self::Similar,
         Self::Rollout,
         Self::Reverse,
         Self::Statistics,
+        Self::SimilarIn,
     ];
 }
 
@@ -65,6 +116,9 @@ impl Analysis {
             Self::Statistics => AnalysisKind::Statistics,
             Self::Rollout(..) => AnalysisKind::Rollout,
             Self::Prompt(_) => AnalysisKind::Prompt,
+            Self::Refine { .. } => AnalysisKind::Refine,
+            Self::Similar(_) => AnalysisKind::Similar,
+            Self::SimilarIn { .. } => AnalysisKind::SimilarIn,
         }
     }
 }
@@ -83,6 +137,38 @@ pub enum Analysed {
     Whole(Whole),
     /// Of [`Analysis::Prompt`].
     Prompt(PromptAttention),
+    /// Of [`Analysis::Refine`].
+    Refined(Mask),
+    /// Of [`Analysis::Similar`].
+    Similar(Similar),
+    /// Of [`Analysis::SimilarIn`].
+    Elsewhere(Elsewhere),
+}
+
+/// Where a photo is like something.
+#[derive(Clone, Debug)]
+pub struct Similar {
+    /// What the tokens that it is like have in common.
+    pub prototype: Arc<Prototype>,
+    /// From which similarity on a token counts.
+    pub least: f32,
+    /// How like it each token is, -1 to 1.
+    pub map: Heatmap,
+    /// The part of the photo under the map.
+    pub view: View,
+    /// Those areas as tokens, while they are not yet refined.
+    pub(super) areas: Vec<attention::Candidate>,
+    /// Areas that are like it, the best first, with their mean similarity.
+    pub found: Vec<(Mask, f32)>,
+}
+
+/// How much of another photo is like something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Elsewhere {
+    /// The similarity of the best area; `None` if no token counts.
+    pub score: Option<f32>,
+    /// How many areas there are.
+    pub areas: usize,
 }
 
 /// A row that all layers have a part in.
@@ -117,7 +203,10 @@ pub(super) fn of_records(
         Analysis::Reverse => prepared(layers, task),
         Analysis::Statistics => measured(layers, task),
         Analysis::Rollout(place, options) => rolled(layers, place, options, task),
-        Analysis::Prompt(_) => return None,
+        Analysis::Prompt(_)
+        | Analysis::Refine { .. }
+        | Analysis::Similar(_)
+        | Analysis::SimilarIn { .. } => return None,
     })
 }
 
@@ -169,22 +258,73 @@ fn rolled(
     Ok(Analysed::Whole(Whole { row, view }))
 }
 
+/// The photo whose edges masks follow, kept as long as it is open.
+#[derive(Default)]
+pub(super) struct Guides(Option<(Weak<Photo>, Arc<Guide>)>);
+
+impl Guides {
+    /// The guide of a photo.
+    pub fn of(&mut self, photo: &Arc<Photo>, task: Task<'_>) -> Result<Arc<Guide>, AttentionError> {
+        if let Some((known, guide)) = &self.0
+            && std::ptr::eq(known.as_ptr(), Arc::as_ptr(photo))
+        {
+            return Ok(guide.clone());
+        }
+        let size = (photo.width() as usize, photo.height() as usize);
+        let guide = Arc::new(Guide::new(photo.rgb(), size, task)?);
+        self.0 = Some((Arc::downgrade(photo), guide.clone()));
+        Ok(guide)
+    }
+}
+
 /// Answer a question about recorded attention; `engine` is asked for what the
 /// records do not tell.
 pub(super) fn answer(
-    engine: &mut dyn Engine,
+    (engine, guides): (&mut dyn Engine, &mut Guides),
     photo: &Arc<Photo>,
     inspection: &Inspection,
     analysis: &Analysis,
     steps: &Steps<'_>,
 ) -> Result<Analysed, JobError> {
+    if let Analysis::Refine { soft, view } = analysis {
+        return steps.run(Stage::Analysing, |task| {
+            let guide = guides.of(photo, task)?;
+            Ok::<_, AttentionError>(Analysed::Refined(guide.refine(soft, *view, task)?))
+        });
+    }
     let told = steps.run(Stage::Analysing, |task| {
         of_records(inspection, analysis, task).transpose()
     })?;
     match told {
         Some(analysed) => Ok(analysed),
-        None => engine.analyse(photo, inspection, analysis, steps),
+        None => {
+            let found = engine.analyse(photo, inspection, analysis, steps)?;
+            refined(guides, photo, found, steps)
+        }
     }
+}
+
+/// Areas that are like something end where the photo's edges are.
+fn refined(
+    guides: &mut Guides,
+    photo: &Arc<Photo>,
+    found: Analysed,
+    steps: &Steps<'_>,
+) -> Result<Analysed, JobError> {
+    let Analysed::Similar(mut similar) = found else {
+        return Ok(found);
+    };
+    steps.run(Stage::Analysing, |task| {
+        let guide = guides.of(photo, task)?;
+        let count = similar.areas.len();
+        for (at, area) in similar.areas.drain(..).enumerate() {
+            task.progress(at as f32 / count as f32);
+            let mask = guide.refine(&area.tokens.heatmap(), similar.view, task)?;
+            similar.found.push((mask, area.score));
+        }
+        similar.found.retain(|(mask, _)| !mask.is_empty());
+        Ok::<_, AttentionError>(Analysed::Similar(similar))
+    })
 }
 
 impl From<AttentionError> for JobError {

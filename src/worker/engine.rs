@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::analysis::{Analysed, Analysis, answer};
+use super::analysis::{Analysed, Analysis, Guides, answer};
 use super::cache::Memory;
 use super::inspection::Inspection;
 use super::message::{EventKind, Found, Job, JobKind, Predicted, Proposal, Proposals};
@@ -115,12 +115,22 @@ pub trait Engine: Send {
 }
 
 /// An engine as the service of its thread.
-pub(super) struct EngineService(pub Box<dyn Engine>);
+pub(super) struct EngineService {
+    engine: Box<dyn Engine>,
+    guides: Guides,
+}
+
+impl EngineService {
+    pub fn new(engine: Box<dyn Engine>) -> Self {
+        let guides = Guides::default();
+        Self { engine, guides }
+    }
+}
 
 impl Service for EngineService {
     fn run(&mut self, job: &Job, steps: &Steps<'_>) -> Result<EventKind, JobError> {
         let start = Instant::now();
-        let engine = &mut self.0;
+        let engine = &mut self.engine;
         Ok(match &job.kind {
             JobKind::LoadModel { name } => EventKind::ModelLoaded(engine.load_model(name, steps)?),
             JobKind::Encode { photo } => {
@@ -169,7 +179,7 @@ impl Service for EngineService {
                 inspection,
                 analysis,
             } => {
-                let engine = engine.as_mut();
+                let engine = (engine.as_mut(), &mut self.guides);
                 EventKind::Analysed(answer(engine, photo, inspection, analysis, steps)?)
             }
             JobKind::Everything {
@@ -194,6 +204,6 @@ impl Service for EngineService {
     }
 
     fn recover(&mut self) {
-        self.0.reset();
+        self.engine.reset();
     }
 }

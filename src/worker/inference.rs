@@ -9,6 +9,7 @@ use super::cache::{EncodingCache, Memory};
 use super::engine::{Engine, Observed, Seen, Wanted};
 use super::inspection::Inspection;
 use super::message::{ClassArea, Found, Likely, Proposal, Stage};
+use super::similar::{elsewhere, similar};
 use super::steps::{JobError, Steps};
 use crate::attention::Layers;
 use crate::label::Mask;
@@ -17,7 +18,7 @@ use crate::models::{
     Capability, Encoding, EverythingOptions, LoadedModel, ModelInfo, Prompt, registry,
 };
 use crate::nn::Capture;
-use crate::photo::Photo;
+use crate::photo::{self, Photo};
 
 /// The model that is used where none is named.
 pub const DEFAULT_MODEL: &str = registry::MOBILE_SAM;
@@ -342,6 +343,22 @@ impl Engine for ModelEngine {
             Analysis::Prompt(prompt) => {
                 let seen = self.observe(photo, &inspection.name, &inspection.options, steps)?;
                 steps.run(Stage::Decoding, |_| prompt_attention(&seen, prompt))
+            }
+            Analysis::Similar(what) => {
+                let seen = self.observe(photo, &inspection.name, &inspection.options, steps)?;
+                let found = steps.run(Stage::Analysing, |_| similar(&seen, what))?;
+                Ok(Analysed::Similar(found))
+            }
+            Analysis::SimilarIn {
+                path,
+                limits,
+                prototype,
+                least,
+            } => {
+                let photo = Arc::new(photo::decode(path, limits)?);
+                let seen = self.observe(&photo, &inspection.name, &inspection.options, steps)?;
+                let found = steps.run(Stage::Analysing, |_| elsewhere(&seen, prototype, *least))?;
+                Ok(Analysed::Elsewhere(found))
             }
             _ => Err(JobError::Failed("this question has no answer".to_owned())),
         }

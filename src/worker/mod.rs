@@ -32,6 +32,7 @@ mod mailbox;
 mod message;
 mod outbox;
 mod service;
+mod similar;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -42,7 +43,9 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
-pub use analysis::{Analysed, Analysis, AnalysisKind, PromptAttention, Whole};
+pub use analysis::{
+    Analysed, Analysis, AnalysisKind, Elsewhere, Likeness, PromptAttention, Similar, Whole,
+};
 pub use cache::Memory;
 pub use engine::{Engine, Observed, Seen, Wanted};
 pub use inference::{DEFAULT_MODEL, ModelEngine};
@@ -95,7 +98,7 @@ impl Worker {
                 "engine",
                 engine_box.clone(),
                 outbox.clone(),
-                EngineService(engine),
+                EngineService::new(engine),
             ),
             start("io", io_box.clone(), outbox.clone(), IoService),
         ];

@@ -74,7 +74,8 @@ impl App {
         self.ask_rows();
         self.ask_statistics();
         self.ask_rollout();
-        self.inspector.draw();
+        self.search_on();
+        self.inspector.draw(self.settings.attention.mass);
     }
 
     /// What is to be inspected: the chosen model on the open photo.
@@ -144,6 +145,7 @@ impl App {
             prompt: None,
             rollout: None,
         });
+        self.offer_hit();
         self.inspect();
     }
 
@@ -154,8 +156,10 @@ impl App {
             self.inspector.refused = Some((of, why.to_owned()));
         }
         let asked = self.inspector.answered(activity.job);
-        if let (Some(asked), Some(why)) = (asked, why) {
-            self.inspector.unanswered = Some((asked, why.to_owned()));
+        match (asked, why) {
+            (Some(Asked::SimilarIn(path)), Some(_)) => self.search_without(&path),
+            (Some(asked), Some(why)) => self.inspector.unanswered = Some((asked, why.to_owned())),
+            _ => {}
         }
     }
 
@@ -255,7 +259,12 @@ impl App {
             return;
         };
         self.inspector.unanswered = None;
-        self.inspector.take(asked, analysed);
+        match (asked, analysed) {
+            (Asked::Refine(_), Analysed::Refined(mask)) => self.offer_refined(mask),
+            (Asked::Similar(_), Analysed::Similar(similar)) => self.offer_similar(similar),
+            (Asked::SimilarIn(path), Analysed::Elsewhere(found)) => self.searched(path, found),
+            (asked, analysed) => self.inspector.take(asked, analysed),
+        }
         self.inspect();
     }
 }

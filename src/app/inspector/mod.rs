@@ -6,10 +6,16 @@
 //! what takes longer is asked of the worker, one question of a kind at a time.
 
 mod ask;
+mod command;
+mod labels;
 mod look;
+mod probe;
+mod search;
 mod show;
 mod state;
 
+pub use command::AttentionCommand;
 pub use look::Look;
+pub use search::{Hit, Search};
 pub use show::{Picture, Unit};
 pub use state::{Asking, Comparison, Inspector, Subject};

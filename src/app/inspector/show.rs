@@ -1,8 +1,10 @@
 //! From rows of attention to what is drawn on the canvas.
 
+use super::labels::makes_labels;
 use super::state::{Asking, Comparison, Inspector, Subject};
 use crate::attention::{
-    Direction, Fusion, Heatmap, LayerMaps, Place, Query, RolloutOptions, TokenRect, token_norms,
+    Direction, Fusion, Heatmap, LayerMaps, Place, Query, RolloutOptions, TokenMask, TokenRect,
+    mass_threshold, token_norms,
     visible,
 };
 use crate::models::geometry::View;
@@ -19,6 +21,10 @@ pub enum Unit {
     Norm,
     /// The difference of two attention heads' shares.
     Difference,
+    /// Cosine similarity of features.
+    Similarity,
+    /// How much a class's score depends on each token.
+    Relevance,
 }
 
 impl Unit {
@@ -29,6 +35,8 @@ impl Unit {
             Self::Rollout => "share of rollout",
             Self::Norm => "token norm",
             Self::Difference => "difference of shares",
+            Self::Similarity => "cosine similarity",
+            Self::Relevance => "relevance",
         }
     }
 }
@@ -49,6 +57,8 @@ pub struct Picture {
     /// The windows that the tokens asked for can see, of a layer that looks
     /// within windows.
     pub windows: Vec<TokenRect>,
+    /// The tokens that hold most of the attention.
+    pub held: Option<TokenMask>,
 }
 
 /// All that [`Inspector::pictures`] are made from.
@@ -62,11 +72,13 @@ pub(in crate::app) struct Inputs {
     compared: Option<(usize, usize)>,
     comparison: Comparison,
     rollout: Option<(Place, RolloutOptions)>,
+    similar: bool,
+    mass: f32,
 }
 
 impl Inspector {
     /// Draw anew if something has changed. Whether it has.
-    pub(super) fn draw(&mut self) -> bool {
+    pub(super) fn draw(&mut self, mass: f32) -> bool {
         let rollout = self.recorded.as_ref().and_then(|known| known.rollout.as_ref());
         let inputs = Inputs {
             maps: self.maps.serial,
@@ -77,6 +89,8 @@ impl Inspector {
             compared: self.compared,
             comparison: self.comparison,
             rollout: rollout.map(|(place, options, _)| (place.clone(), *options)),
+            similar: self.similar.is_some(),
+            mass,
         };
         if self.drawn.as_ref() == Some(&inputs) {
             return false;
@@ -85,7 +99,11 @@ impl Inspector {
             Subject::Heads => self.heads_pictures(),
             Subject::Rollout => self.rollout_picture().into_iter().collect(),
             Subject::Norms => self.norms_picture().into_iter().collect(),
+            Subject::Similarity => self.similarity_picture().into_iter().collect(),
         };
+        for picture in self.pictures.iter_mut().filter(|made| makes_labels(made.unit)) {
+            picture.held = Some(mass_threshold(&picture.map, mass));
+        }
         self.drawn = Some(inputs);
         self.serial += 1;
         true
@@ -118,6 +136,7 @@ impl Inspector {
             unit: Unit::Attention,
             asked: asked(maps),
             windows: self.windows(layer, maps),
+            held: None,
         })
     }
 
@@ -160,6 +179,7 @@ impl Inspector {
             unit: Unit::Rollout,
             asked: maps.and_then(asked),
             windows: Vec::new(),
+            held: None,
         })
     }
 
@@ -176,6 +196,20 @@ impl Inspector {
             unit: Unit::Norm,
             asked: None,
             windows: Vec::new(),
+            held: None,
+        })
+    }
+
+    fn similarity_picture(&self) -> Option<Picture> {
+        let similar = self.similar.as_ref()?;
+        Some(Picture {
+            title: "More like this".to_owned(),
+            map: similar.map.clone(),
+            view: similar.view,
+            unit: Unit::Similarity,
+            asked: None,
+            windows: Vec::new(),
+            held: None,
         })
     }
 }

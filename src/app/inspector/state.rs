@@ -1,18 +1,24 @@
 //! What is remembered of the inspector.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::probe::Probe;
+use super::search::Search;
 use super::show::Picture;
 use crate::app::OpenDocument;
 use crate::attention::{
     AttentionError, Direction, Fusion, HeadStatistics, LayerMaps, Layers, Place, Reverse,
-    RolloutOptions,
+    RolloutOptions, TokenMask,
 };
 use crate::label::Mask;
+use crate::models::geometry::View;
 use crate::models::{Prompt, predict};
 use crate::photo::Photo;
-use crate::worker::{AnalysisKind, DocumentId, Inspection, JobId, PromptAttention, Whole};
+use crate::worker::{
+    AnalysisKind, DocumentId, Inspection, JobId, Likeness, PromptAttention, Similar, Whole,
+};
 
 /// Whose attention is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -56,6 +62,8 @@ pub enum Subject {
     Rollout,
     /// Lengths of the tokens after a layer.
     Norms,
+    /// How like a part of the photo each token is.
+    Similarity,
 }
 
 /// How two attention heads are compared.
@@ -103,6 +111,18 @@ pub struct Inspector {
     pub stroke: Mask,
     /// The place of the photo that the pointer was over last.
     pub hovered: Option<[f32; 2]>,
+    /// Whether a stroke grows along the attention, instead of asking.
+    pub grows: bool,
+    /// What the stroke has grown to so far, and the part of the photo under its
+    /// grid.
+    pub grown: Option<(TokenMask, View)>,
+    /// What is like something on this photo.
+    pub similar: Option<Similar>,
+    /// The search for more like that in the folder.
+    pub search: Option<Search>,
+    /// The photo that a hit of the search is being opened for.
+    pub(super) wanted: Option<PathBuf>,
+    pub(super) probe: Option<Probe>,
     pub(in crate::app) recorded: Option<Recorded>,
     pub(in crate::app) recording: Option<(JobId, Subjects)>,
     /// Why there is nothing to see, and of what.
@@ -154,6 +174,11 @@ pub(in crate::app) enum Asked {
     Statistics,
     Rollout(Place, RolloutOptions),
     Prompt(Prompt),
+    /// The picture that it is of.
+    Refine(u64),
+    Similar(Likeness),
+    /// A photo of the folder.
+    SimilarIn(PathBuf),
 }
 
 /// The rows of all attention heads for what is asked.
@@ -264,6 +289,9 @@ impl Inspector {
         self.refused = None;
         self.unanswered = None;
         self.compared = None;
+        self.similar = None;
+        self.search = None;
+        self.grown = None;
         self.highlighted = None;
         self.set_maps(None, Vec::new());
         self.pictures.clear();
@@ -299,6 +327,9 @@ impl Inspector {
             fusion: self.fusion,
             rollout: self.rollout,
             model: self.model.take(),
+            grows: self.grows,
+            search: self.search.take(),
+            wanted: self.wanted.take(),
             wants_statistics: self.wants_statistics,
             serial: self.serial + 1,
             maps: Maps {

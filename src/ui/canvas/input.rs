@@ -6,7 +6,7 @@ use egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, Response, Vec2};
 
 use super::marks;
 use super::view::View;
-use crate::app::{App, Command, Tool};
+use crate::app::{App, AttentionCommand, Command, Tool};
 
 /// Pointer travel in points that makes a click a drag.
 const DRAG: f32 = 5.0;
@@ -31,6 +31,8 @@ pub enum Drag {
     Point { index: usize, moved: bool },
     /// A selection.
     Select,
+    /// The attention tool (where it was put down).
+    Probe { from: Pos2 },
 }
 
 /// The pointer's business on the canvas.
@@ -155,7 +157,10 @@ impl Pointer {
     /// Paint what the stroke did in this frame, as one edit.
     fn flush(&mut self, app: &mut App) {
         if !self.path.is_empty() {
-            app.stroke_to(&self.path);
+            match self.drag {
+                Drag::Probe { .. } => app.probe_to(&self.path),
+                _ => app.stroke_to(&self.path),
+            }
             self.path.clear();
         }
     }
@@ -176,6 +181,14 @@ impl Pointer {
             (PointerButton::Primary, Tool::Brush | Tool::Eraser) => {
                 hands.app.stroke_begin([at.x, at.y], modifiers.shift);
                 Drag::Paint
+            }
+            (PointerButton::Primary, Tool::Attention) if !picking => {
+                hands.app.probe_begin([at.x, at.y]);
+                Drag::Probe { from: pos }
+            }
+            (PointerButton::Secondary, Tool::Attention) => {
+                hands.out.push(Command::Attention(AttentionCommand::ClearProbes));
+                Drag::None
             }
             (PointerButton::Primary, _) if picking => Drag::Select,
             (PointerButton::Primary, Tool::Select) => Drag::Select,
@@ -208,6 +221,10 @@ impl Pointer {
             Drag::None | Drag::Select => {}
             Drag::Pan => hands.view.pan(delta),
             Drag::Paint => self.path.push([at.x, at.y]),
+            Drag::Probe { from } if from.distance(pos) > DRAG || !self.path.is_empty() => {
+                self.path.push([at.x, at.y]);
+            }
+            Drag::Probe { .. } => {}
             Drag::Prompt { to, .. } => *to = pos,
             Drag::Point { index, moved } => {
                 *moved = true;
@@ -220,11 +237,10 @@ impl Pointer {
 
     fn release(&mut self, pos: Pos2, modifiers: Modifiers, hands: &mut Hands) {
         let at = hands.view.image_from_screen(hands.canvas, pos);
+        self.flush(hands.app);
         match std::mem::take(&mut self.drag) {
-            Drag::Paint => {
-                self.flush(hands.app);
-                hands.app.stroke_end();
-            }
+            Drag::Paint => hands.app.stroke_end(),
+            Drag::Probe { from } => hands.app.probe_end(from.distance(pos) <= DRAG),
             Drag::Prompt { from, to, positive } => {
                 let begun = hands.view.image_from_screen(hands.canvas, from);
                 if from.distance(to) > DRAG && positive {

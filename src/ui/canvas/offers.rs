@@ -33,7 +33,9 @@ impl Canvas {
                 if let Some(picture) = &self.proposal {
                     picture.paint(painter, canvas, &self.view, colors);
                 }
-                self.paint_score(painter, canvas, &chosen.mask, chosen.score, colors);
+                if let Some(score) = chosen.score {
+                    self.paint_score(painter, canvas, &chosen.mask, score, colors);
+                }
             }
         }
         self.paint_everything(painter, canvas, app, open, colors);

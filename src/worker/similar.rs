@@ -1,0 +1,83 @@
+//! "More like this": where a photo is like a part of it, or like what was
+//! found on another.
+
+use std::sync::Arc;
+
+use super::analysis::{Elsewhere, Likeness, Similar};
+use super::engine::{Observed, Seen};
+use crate::attention::{
+    AttentionError, Candidate, Features, Prototype, TokenMask, candidates, tokens_under,
+};
+use crate::nn::capture::Grouping;
+
+/// Small areas are noise: what is found has at least this share of the tokens
+/// of the part that it is like.
+const LEAST_SIZE: f32 = 0.1;
+/// So many areas of a photo are offered at most, the best ones.
+const MOST: usize = 200;
+
+/// The features of a photo's tokens, and the part of the photo under them: the
+/// embedding of an encoder that has one, the last tokens of a plain Vision
+/// Transformer, else the keys of the last layer whose tokens all see each other.
+fn features(seen: &Observed) -> Result<Features, AttentionError> {
+    match &seen.seen {
+        Seen::Encoding(encoding) => Features::of_tensor(encoding.embedding()),
+        Seen::Observation(observation) => match &observation.run.hidden {
+            Some(hidden) => Features::of_hidden(hidden),
+            None => {
+                let mut records = seen.records().iter().rev();
+                let whole = records.find(|record| record.grouping == Grouping::Whole);
+                let record = whole.or(seen.records().last());
+                Features::of_keys(record.ok_or(AttentionError::NoLayers)?)
+            }
+        },
+    }
+}
+
+/// Where the photo that was `seen` is like `what`.
+pub(super) fn similar(seen: &Observed, what: &Likeness) -> Result<Similar, AttentionError> {
+    let features = features(seen)?;
+    let view = seen.view();
+    let (prototype, least, own) = match what {
+        Likeness::Known { prototype, least } => (prototype.clone(), *least, None),
+        Likeness::Part { mask, strictness } => {
+            let tokens = tokens_under(mask, view, features.grid);
+            let own = TokenMask::from_tokens(features.grid, &tokens);
+            let prototype = features.prototype(&own)?;
+            let least = stricter(prototype.suggested_least(), *strictness);
+            (Arc::new(prototype), least, Some(own))
+        }
+    };
+    let map = features.similarity(&prototype)?;
+    let size = own.as_ref().map_or(0, TokenMask::count);
+    let areas = candidates(&map, own.as_ref(), least);
+    let areas = areas.into_iter();
+    let areas = areas.filter(|area| area.tokens.count() as f32 >= LEAST_SIZE * size as f32);
+    Ok(Similar {
+        areas: areas.take(MOST).collect(),
+        prototype,
+        least,
+        map,
+        view,
+        found: Vec::new(),
+    })
+}
+
+/// How much of the photo that was `seen` is like what was found before.
+pub(super) fn elsewhere(
+    seen: &Observed,
+    prototype: &Prototype,
+    least: f32,
+) -> Result<Elsewhere, AttentionError> {
+    let map = features(seen)?.similarity(prototype)?;
+    let areas: Vec<Candidate> = candidates(&map, None, least);
+    Ok(Elsewhere {
+        score: areas.first().map(|best| best.score),
+        areas: areas.len().min(MOST),
+    })
+}
+
+/// A similarity that is this share of the way from `suggested` to 1.
+fn stricter(suggested: f32, strictness: f32) -> f32 {
+    suggested + (1.0 - suggested) * strictness.clamp(0.0, 1.0)
+}
