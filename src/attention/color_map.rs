@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A colour map of 256 steps. Viridis, magma and grey rise evenly in lightness,
 /// so they also work for colour-blind eyes and in print; turbo does not, but
-/// separates more levels.
+/// separates more levels. [`ColorMap::Difference`] has two ends and a middle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColorMap {
@@ -19,10 +19,15 @@ pub enum ColorMap {
     Turbo,
     /// Black to white.
     Grey,
+    /// Blue over near-white to red, for values with a sign: RdBu of ColorBrewer,
+    /// which colour-blind eyes can tell apart (Harrower & Brewer 2003,
+    /// "ColorBrewer.org"). Not among [`ColorMap::ALL`]: what has no sign has no
+    /// middle.
+    Difference,
 }
 
 impl ColorMap {
-    /// All of them.
+    /// Those to choose from for a heatmap.
     pub const ALL: [Self; 4] = [Self::Viridis, Self::Magma, Self::Turbo, Self::Grey];
 
     /// Its name, for people and for command lines.
@@ -32,6 +37,7 @@ impl ColorMap {
             Self::Magma => "magma",
             Self::Turbo => "turbo",
             Self::Grey => "grey",
+            Self::Difference => "difference",
         }
     }
 
@@ -48,6 +54,7 @@ impl ColorMap {
             Self::Magma => &tables::MAGMA,
             Self::Turbo => &tables::TURBO,
             Self::Grey => return [step; 3],
+            Self::Difference => &tables::BLUE_RED,
         };
         let [_, red, green, blue] = table[usize::from(step)].to_be_bytes();
         [red, green, blue]
@@ -88,6 +95,24 @@ mod tests {
             for step in 0..=247 {
                 assert!(lightness(step + 8) > lightness(step), "{map:?} {step}");
             }
+        }
+    }
+
+    #[test]
+    fn differences_are_blue_below_red_above_and_pale_in_the_middle() {
+        let color = |value| ColorMap::Difference.color(value);
+        assert_eq!(color(0.0), [0x05, 0x30, 0x61]);
+        assert_eq!(color(1.0), [0x67, 0x00, 0x1f]);
+        assert!(color(0.5).iter().all(|channel| *channel >= 0xf4));
+        // Both sides are about as light as each other, so that neither seems to win.
+        let lightness = |step: u8| {
+            let [red, green, blue] = ColorMap::Difference.step(step).map(f32::from);
+            0.2126 * red + 0.7152 * green + 0.0722 * blue
+        };
+        for step in 0..128 {
+            let (below, above) = (lightness(step), lightness(255 - step));
+            assert!((below - above).abs() < 40.0, "{step}: {below} {above}");
+            assert!(lightness(step + 1) >= lightness(step) - 1.0, "{step}");
         }
     }
 

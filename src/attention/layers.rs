@@ -38,8 +38,10 @@ pub enum Direction {
 #[derive(Clone, Debug)]
 pub struct LayerMaps {
     /// One per attention head.
-    pub rows: Vec<Row>,
-    /// The part of the photo under the rows' grid.
+    pub maps: Vec<Heatmap>,
+    /// Weights of the tokens without a place, in order, by attention head.
+    pub prefix: Vec<Vec<f32>>,
+    /// The part of the photo under the maps.
     pub view: View,
     /// What was asked for, in the layer's own tokens.
     pub query: Query,
@@ -49,19 +51,20 @@ pub struct LayerMaps {
 }
 
 impl LayerMaps {
-    /// The heatmap of an attention head.
-    pub fn map(&self, head: usize) -> Option<&Heatmap> {
-        self.rows.get(head)?.grid.as_ref()
-    }
-
     /// The heatmaps of some attention heads as one, of all if none is named;
-    /// `None` if one of them does not exist or lies nowhere.
+    /// `None` if one of them does not exist.
     pub fn fused(&self, heads: &[usize], fusion: Fusion) -> Option<Heatmap> {
-        let rows: Option<Vec<Row>> = match heads {
-            [] => Some(self.rows.clone()),
-            some => some.iter().map(|head| self.rows.get(*head).cloned()).collect(),
+        let maps: Option<Vec<&Heatmap>> = match heads {
+            [] => Some(self.maps.iter().collect()),
+            some => some.iter().map(|head| self.maps.get(*head)).collect(),
         };
-        Row::fused(rows?, fusion)?.grid
+        let maps = maps?;
+        let (first, others) = maps.split_first()?;
+        let mut fused = Heatmap::clone(first);
+        let others = others.iter();
+        others.for_each(|map| fusion.take(&mut fused.values, &map.values));
+        fusion.finish(&mut fused.values, maps.len());
+        Some(fused)
     }
 }
 
@@ -135,7 +138,7 @@ impl Layers {
         }
         let query = self.query(record, place, Direction::From)?;
         let rows = all_heads(record, &query)?;
-        Ok(self.laid_out(record, Direction::From, query, rows))
+        self.laid_out(record, Direction::From, query, rows)
     }
 
     /// [`Layers::looks`] of all layers at once, in parallel.
@@ -152,7 +155,7 @@ impl Layers {
         let record = layer.record();
         let query = self.query(record, place, Direction::To)?;
         let rows = layer.all_heads(&query)?;
-        Ok(self.laid_out(record, Direction::To, query, rows))
+        self.laid_out(record, Direction::To, query, rows)
     }
 
     /// How much arithmetic asking for `place` takes: products of queries and
@@ -177,19 +180,27 @@ impl Layers {
         direction: Direction,
         query: Query,
         rows: Vec<Row>,
-    ) -> LayerMaps {
+    ) -> Result<LayerMaps, AttentionError> {
         let (tokens, asked) = self.side(record, direction);
         let view = match direction {
             Direction::From => key_view(record, self.view),
             Direction::To => self.view,
         };
         let placed = !matches!(query, Query::Prefix(_));
-        LayerMaps {
-            rows,
+        let (mut maps, mut prefix) = (Vec::new(), Vec::new());
+        for row in rows {
+            maps.push(row.grid.ok_or_else(|| AttentionError::NoGrid {
+                layer: record.layer.clone(),
+            })?);
+            prefix.push(row.prefix);
+        }
+        Ok(LayerMaps {
+            maps,
+            prefix,
             view,
             query,
             asked: tokens.grid.filter(|_| placed).map(|grid| (grid, asked)),
-        }
+        })
     }
 }
 

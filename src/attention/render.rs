@@ -75,6 +75,9 @@ pub enum ValueRange {
         /// What the highest colour stands for.
         high: f32,
     },
+    /// As far below zero as above it, so that zero has the middle colour: for
+    /// differences. At least a millionth, as what is smaller is rounding.
+    Symmetric,
 }
 
 impl ValueRange {
@@ -92,6 +95,10 @@ impl ValueRange {
                 let mut sorted: Vec<f32> = values().collect();
                 sorted.sort_unstable_by(f32::total_cmp);
                 (percentile(&sorted, low), percentile(&sorted, high))
+            }
+            Self::Symmetric => {
+                let most = values().map(f32::abs).fold(1e-6, f32::max);
+                (-most, most)
             }
         }
     }
@@ -338,7 +345,9 @@ fn samples(
             Interpolation::Nearest => ((at as usize).min(tokens - 1), 0.0),
             Interpolation::Bilinear => (centred as usize, centred.fract() as f32),
         };
-        let upper = (lower + 1).min(tokens - 1);
+        // What has no share is not read: it could be no number.
+        let upper = if weight > 0.0 { lower + 1 } else { lower };
+        let upper = upper.min(tokens - 1);
         Some(Sample {
             lower,
             upper,

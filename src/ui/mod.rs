@@ -6,6 +6,11 @@ mod dialogs;
 mod files;
 mod filmstrip;
 mod icons;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the inspector's panel is going to show this")
+)]
+mod inspector;
 mod keys;
 mod model_menu;
 mod panels;

@@ -87,6 +87,8 @@ pub mod space {
 
 /// Sizes of the window's parts in points.
 pub mod size {
+    use egui::Vec2;
+
     pub const TOP_BAR: f32 = 40.0;
     /// Room for what stands at the right end of the top bar.
     pub const TOP_BAR_RIGHT: f32 = 456.0;
@@ -111,6 +113,19 @@ pub mod size {
     pub const CORNER: u8 = 6;
     pub const MINI_MAP: f32 = 140.0;
     pub const LEGEND_ROW: f32 = 19.0;
+    /// The colours of the colour bar.
+    pub const COLOR_BAR: Vec2 = Vec2::new(208.0, 10.0);
+    /// Thumbnails of attention heads: the smallest, the largest, and between them.
+    pub const THUMBNAIL: std::ops::RangeInclusive<f32> = 18.0..=40.0;
+    pub const THUMBNAIL_GAP: f32 = 3.0;
+    /// Room for the numbers of layers and attention heads beside thumbnails.
+    pub const THUMBNAIL_NUMBERS: Vec2 = Vec2::new(20.0, 15.0);
+    pub const HEAD_GRID: f32 = 420.0;
+    pub const CHART: f32 = 180.0;
+    pub const CHART_POINT: f32 = 2.5;
+    pub const CHART_POINT_CHOSEN: f32 = 4.5;
+    /// How near to a point of a chart the pointer has to be.
+    pub const CHART_REACH: f32 = 10.0;
 }
 
 /// Lines and marks on the canvas, in points unless said otherwise.
@@ -141,6 +156,13 @@ pub mod canvas {
     pub const PLATE: f32 = 0.82;
     pub const POSITIVE: Color32 = Color32::from_rgb(0x2E, 0xB8, 0x6B);
     pub const NEGATIVE: Color32 = Color32::from_rgb(0xE5, 0x4B, 0x4B);
+    /// Lines between tokens show while tokens are at least so large.
+    pub const TOKEN_GRID_FROM: f32 = 8.0;
+    pub const TOKEN_GRID: Color32 = Color32::from_rgba_premultiplied(62, 62, 62, 84);
+    /// Opacity of the ink over what a token cannot see.
+    pub const VEIL: f32 = 0.45;
+    /// Dashes around attention windows, and the gaps between them.
+    pub const WINDOW_DASH: f32 = 4.0;
 }
 
 /// Class colours come from the document as plain bytes.

@@ -130,7 +130,7 @@ impl Inspector {
         let maps = self.maps().get(layer)?.as_ref().ok()?;
         let map = maps.fused(heads, self.fusion)?;
         Some(Picture {
-            title: self.title(layer, heads, maps.rows.len()),
+            title: self.title(layer, heads, maps.maps.len()),
             view: maps.view,
             map,
             unit: Unit::Attention,

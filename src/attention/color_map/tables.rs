@@ -3,7 +3,10 @@
 //!
 //! From matplotlib 3.11.2. Viridis and magma are by Stéfan van der Walt and
 //! Nathaniel Smith, in the public domain (CC0). Turbo is by Anton Mikhailov,
-//! copyright 2019 Google LLC, Apache License 2.0.
+//! copyright 2019 Google LLC, Apache License 2.0. RdBu is by Cynthia Brewer and
+//! Mark Harrower (ColorBrewer), copyright 2002 The Pennsylvania State University,
+//! Apache License 2.0; its eleven colours are interpolated linearly, as matplotlib
+//! does.
 
 /// Dark blue over green to yellow.
 pub(super) const VIRIDIS: [u32; 256] = [
@@ -103,3 +106,33 @@ pub(super) const TURBO: [u32; 256] = [
     0xa11201, 0x9e1001, 0x9b0f01, 0x980e01, 0x950d01, 0x920b01, 0x8e0a01, 0x8b0902, 0x880802,
     0x850702, 0x810602, 0x7e0502, 0x7a0403,
 ];
+
+/// The eleven classes of RdBu, from blue to red.
+const CLASSES: [u32; 11] = [
+    0x053061, 0x2166ac, 0x4393c3, 0x92c5de, 0xd1e5f0, 0xf7f7f7, 0xfddbc7, 0xf4a582, 0xd6604d,
+    0xb2182b, 0x67001f,
+];
+
+/// Blue over near-white to red.
+pub(super) const BLUE_RED: [u32; 256] = between(&CLASSES);
+
+/// 256 steps between evenly spaced colours, rounded to the nearest level.
+const fn between(colors: &[u32; 11]) -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut step = 0;
+    while step < 256 {
+        // In 255ths of the way from one colour to the next.
+        let way = step * 10;
+        let (at, part) = (way / 255, (way % 255) as u32);
+        let next = if at < 10 { at + 1 } else { at };
+        let mut shift = 0;
+        while shift < 24 {
+            let from = (colors[at] >> shift) & 0xff;
+            let to = (colors[next] >> shift) & 0xff;
+            table[step] |= ((from * (255 - part) + to * part + 127) / 255) << shift;
+            shift += 8;
+        }
+        step += 1;
+    }
+    table
+}

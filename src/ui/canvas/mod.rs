@@ -2,6 +2,11 @@
 //! pointer's business with them.
 
 mod empty;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the inspector's panel is going to show this")
+)]
+mod heat;
 mod input;
 mod legend;
 mod marks;
@@ -10,6 +15,11 @@ mod overlay;
 mod photo_tiles;
 mod proposal;
 mod scene;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the inspector's panel is going to show this")
+)]
+mod token_layer;
 mod view;
 
 use std::hash::{Hash as _, Hasher as _};

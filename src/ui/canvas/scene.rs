@@ -47,6 +47,16 @@ impl Scene<'_> {
             .flat_map(move |ty| xs.clone().map(move |tx| (tx, ty)))
     }
 
+    /// The part of a straight line, in photo pixels, that can be seen.
+    pub fn stretch(&self, from: Pos2, to: Pos2) -> Option<Run> {
+        let (from, to) = (self.screen(from), self.screen(to));
+        let (begin, end) = clipped(from, to, self.canvas.expand(BEYOND))?;
+        Some(Run {
+            points: vec![from.lerp(to, begin), from.lerp(to, end)],
+            start: f64::from(begin * from.distance(to)),
+        })
+    }
+
     /// The parts of a closed outline, in photo pixels, that can be seen.
     pub fn runs(&self, outline: impl Iterator<Item = Pos2> + Clone) -> Vec<Run> {
         let clip = self.canvas.expand(BEYOND);
