@@ -41,6 +41,12 @@ impl App {
                 self.tool = tool;
             }
             Command::ToggleInspector => self.toggle_inspector(),
+            Command::CloseInspector => {
+                self.inspector.shown = false;
+                if self.tool == Tool::Attention {
+                    self.tool = Tool::default();
+                }
+            }
             Command::Attention(command) => self.attention(command),
             Command::PickClass(class) => self.pick_class(class),
             Command::ResizeBrush(steps) => self.resize_brush(steps),

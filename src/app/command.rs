@@ -49,6 +49,8 @@ pub enum Command {
     Take(Tool),
     /// Show the attention inspector and take its tool, or put both away.
     ToggleInspector,
+    /// Put the attention inspector away.
+    CloseInspector,
     /// Something about attention.
     Attention(AttentionCommand),
     /// Make a class current, and label the selected segments with it.

@@ -34,6 +34,7 @@ use crate::worker::{DEFAULT_MODEL, ModelEngine, Worker};
 use canvas::Canvas;
 use dialogs::Dialogs;
 use files::{FileDialogs, Picked};
+use inspector::InspectorPanel;
 use filmstrip::Filmstrip;
 use keys::Typing;
 use panels::Panels;
@@ -100,6 +101,7 @@ pub struct Window {
     canvas: Canvas,
     panels: Panels,
     filmstrip: Filmstrip,
+    inspector: InspectorPanel,
     dialogs: Dialogs,
     files: FileDialogs,
     /// Whether text was being typed at the end of the last frame.
@@ -124,6 +126,7 @@ impl Window {
             canvas: Canvas::default(),
             panels: Panels::default(),
             filmstrip: Filmstrip::default(),
+            inspector: InspectorPanel::default(),
             dialogs: Dialogs::default(),
             files: FileDialogs::default(),
             typed_text: false,
@@ -181,6 +184,7 @@ impl Window {
             canvas,
             panels,
             filmstrip,
+            inspector,
             ..
         } = self;
         Panel::top("top bar")
@@ -209,6 +213,9 @@ impl Window {
                 .frame(bar(space::M))
                 .show(ui, |ui| {
                     ui.add_space(space::S);
+                    if app.inspector.shown {
+                        return inspector.show(ui, app, out);
+                    }
                     panels::display_window(ui, app, out);
                     prediction::show(ui, app, out);
                     panels.show(ui, app, out);

@@ -28,11 +28,27 @@ impl App {
     }
 
     /// The pointer is over this place of the photo.
+    /// Whether that changes what is shown.
     pub fn look_at(&mut self, at: [f32; 2]) -> bool {
         let before = self.inspector.serial();
-        self.inspector.hovered = Some(at);
+        self.inspector.hovered = Some(self.middle_of_token(at));
         self.inspect();
         self.inspector.serial() != before
+    }
+
+    /// The middle of the token under a place, on the finest grid: within one
+    /// token there is nothing new to compute.
+    fn middle_of_token(&self, at: [f32; 2]) -> [f32; 2] {
+        let middle = || {
+            let layers = self.inspector.layers()?;
+            let grids = layers.records.iter().filter_map(|record| record.query_tokens.grid);
+            let finest = grids.max_by_key(|grid| grid.len())?;
+            let [x, y] = at.map(f64::from);
+            let (row, column) = layers.view.token_from_image(finest, x, y)?;
+            let (x, y) = layers.view.image_from_token(finest, row, column).centre();
+            Some([x as f32, y as f32])
+        };
+        middle().unwrap_or(at)
     }
 
     /// Pin a place of the photo, or unpin what is pinned there.

@@ -16,6 +16,8 @@ pub enum AttentionCommand {
     ChooseLayer(usize),
     /// Compare what is shown with this attention head.
     Compare(usize, usize),
+    /// Switch this attention head off, or on again, to see what it does.
+    ToggleOff(usize, usize),
     /// Compare no longer.
     CompareNothing,
     /// Look from these tokens.

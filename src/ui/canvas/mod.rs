@@ -1,6 +1,7 @@
 //! The canvas: the photo, the labels over it, what the model offers, and the
 //! pointer's business with them.
 
+mod attention;
 mod empty;
 #[cfg_attr(
     not(test),
@@ -29,9 +30,10 @@ use egui::{
 };
 
 use super::theme::{self, Colors};
-use crate::app::{App, Command, OpenDocument, ViewRequest};
+use crate::app::{App, Command, OpenDocument, Tool, ViewRequest};
 use crate::document::Document;
 use crate::worker::DocumentId;
+use attention::Attention;
 use input::{Drag, Pointer};
 use overlay::{LabelStyle, Overlay};
 use photo_tiles::PhotoTiles;
@@ -60,6 +62,7 @@ pub struct Canvas {
     style: Option<LabelStyle>,
     proposal: Option<MaskPicture>,
     everything: Option<EverythingPicture>,
+    attention: Attention,
 }
 
 impl Default for Canvas {
@@ -75,6 +78,7 @@ impl Default for Canvas {
             style: None,
             proposal: None,
             everything: None,
+            attention: Attention::default(),
         }
     }
 }
@@ -87,8 +91,9 @@ pub fn focus_id() -> Id {
 impl Canvas {
     /// Show the canvas in all the room that is left.
     pub fn show(&mut self, ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
-        let rect = ui.available_rect_before_wrap();
-        ui.advance_cursor_after_rect(rect);
+        let all = ui.available_rect_before_wrap();
+        ui.advance_cursor_after_rect(all);
+        let (rect, other) = attention::halves(all, app);
         let response = ui.interact(rect, focus_id(), Sense::click_and_drag());
         let name = app.open.as_ref().map_or("Canvas".to_owned(), |open| {
             format!("Canvas: {}", open.name())
@@ -105,12 +110,17 @@ impl Canvas {
             let photo = photo_size(app);
             self.view.keep_in_sight(photo);
             self.read_out(&response, photo);
+            self.look(ui, &response, other, app);
             self.paint(ui, &painter, rect, app, &colors);
+            if let Some(other) = other {
+                self.paint_beside(ui, other, app, &colors);
+            }
             self.cursor(ui, &painter, &response, app);
         } else {
             empty::show(ui, rect, app, out);
         }
         if app.first_steps
+            && !app.inspector.shown
             && app
                 .open
                 .as_ref()
@@ -199,6 +209,9 @@ impl Canvas {
         if !(hold && alone) {
             self.photo.paint(painter, canvas, &self.view, &open.photo);
         }
+        if app.inspector.shown && !hold {
+            self.paint_heat(painter, canvas, app, 0);
+        }
         if !hold || alone {
             self.paint_labels(painter, canvas, app, open, alone && hold);
         }
@@ -206,6 +219,10 @@ impl Canvas {
         if !hold {
             self.paint_offers(painter, canvas, app, open, colors);
             self.paint_prompt(painter, canvas, open, colors);
+        }
+        if app.inspector.shown && !hold {
+            self.paint_attention(painter, canvas, app, 0, colors);
+            self.paint_color_bar(ui, painter, canvas, app);
         }
         let small = self.photo.small(painter.ctx());
         let map = marks::mini_map(painter, canvas, &self.view, photo, small, colors);
@@ -333,6 +350,9 @@ impl Canvas {
                 at,
                 app.settings.brush_radius,
             );
+        } else if app.tool == Tool::Attention {
+            ui.ctx().set_cursor_icon(CursorIcon::None);
+            marks::crosshair(painter, pointer);
         } else if app.tool.prompts()
             && app
                 .open

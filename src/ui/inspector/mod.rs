@@ -1,8 +1,15 @@
 //! The attention inspector: what each attention head looks at.
 
+mod asking;
 pub mod color_bar;
 pub mod head_grid;
+mod heads;
 pub mod help;
+mod keep;
+mod panel;
 pub mod scale;
 pub mod statistics_plot;
+mod style;
 mod thumbnails;
+
+pub use panel::InspectorPanel;
