@@ -58,7 +58,10 @@ impl HeatPicture {
             self.serial = Some(heat.serial);
             self.upload(painter.ctx(), heat);
         }
-        let Some(texture) = &self.texture else { return };
+        // An opacity that is no number paints nothing.
+        let (Some(texture), true) = (&self.texture, heat.opacity > 0.0) else {
+            return;
+        };
         let scene = Scene {
             painter,
             canvas,
@@ -66,8 +69,7 @@ impl HeatPicture {
         };
         let clip = painter.clip_rect().intersect(on_screen(scene, photo));
         let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
-        // NaN becomes 0 here.
-        let tint = theme::with_alpha(Color32::WHITE, heat.opacity.max(0.0).min(1.0));
+        let tint = theme::with_alpha(Color32::WHITE, heat.opacity.min(1.0));
         let rect = scene.screen_rect(image_rect(heat.view));
         painter
             .with_clip_rect(clip)
