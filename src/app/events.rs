@@ -220,7 +220,10 @@ impl App {
     fn failed(&mut self, activity: &Activity, reason: String) {
         self.forget_waiting(activity);
         self.inspection_failed(activity, Some(&reason));
-        if matches!(activity.kind, ActivityKind::Inspect | ActivityKind::Analyse(_)) {
+        if matches!(
+            activity.kind,
+            ActivityKind::Inspect | ActivityKind::Analyse(_)
+        ) {
             // Said where it would be seen.
         } else if activity.kind == ActivityKind::PredictUnasked {
             // Whoever asks is told.

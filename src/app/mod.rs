@@ -32,7 +32,9 @@ use models::Predictor;
 
 use crate::label::ClassId;
 use crate::models::ModelInfo;
-use crate::worker::{AnalysisKind, DEFAULT_MODEL, DocumentId, JobId, JobKind, Memory, Stage, Worker};
+use crate::worker::{
+    AnalysisKind, DEFAULT_MODEL, DocumentId, JobId, JobKind, Memory, Stage, Worker,
+};
 
 /// Unsaved edits are journalled once the user has paused for this long.
 const JOURNAL_AFTER: Duration = Duration::from_millis(1500);

@@ -118,6 +118,62 @@ pub enum AttentionError {
         /// Bytes that it has.
         found: usize,
     },
+    /// A photo without pixels.
+    #[error("the photo has no pixels")]
+    EmptyPhoto,
+    /// Values that do not match a grid of tokens.
+    #[error("{what} of {rows}×{columns} tokens need {expected} values, got {found}")]
+    ValueCount {
+        /// What they are.
+        what: &'static str,
+        /// Rows of the grid.
+        rows: usize,
+        /// Columns of the grid.
+        columns: usize,
+        /// Values that there should be.
+        expected: usize,
+        /// Values that there are.
+        found: usize,
+    },
+    /// Values that are no finite numbers.
+    #[error("{0} hold values that are no finite numbers")]
+    NotFinite(&'static str),
+    /// Tokens of one grid where those of another are needed.
+    #[error(
+        "the tokens are chosen on a grid of {} rows and {} columns, the features have {} and {}",
+        chosen.0, chosen.1, found.0, found.1
+    )]
+    OtherGrid {
+        /// Rows and columns of the grid that they were chosen on.
+        chosen: (usize, usize),
+        /// Rows and columns of the features' grid.
+        found: (usize, usize),
+    },
+    /// Features of different lengths.
+    #[error(
+        "features of {expected} numbers cannot be compared with features of {found}: use the same model and layer for both photos"
+    )]
+    OtherFeatures {
+        /// Numbers of a feature that was learned from.
+        expected: usize,
+        /// Numbers of a feature that it is compared with.
+        found: usize,
+    },
+    /// A layer whose keys say nothing of the whole photo.
+    #[error(
+        "the keys of layer {layer} are no features of the whole photo, since {why}: choose another layer"
+    )]
+    NoFeatures {
+        /// The layer's name.
+        layer: String,
+        /// What is in the way.
+        why: &'static str,
+    },
+    /// Tokens without anything in common that sets them apart from the photo.
+    #[error(
+        "the chosen tokens have nothing in common that sets them apart from the rest of the photo: choose others"
+    )]
+    NothingInCommon,
     /// The arithmetic failed.
     #[error("the attention could not be computed: {0}")]
     Compute(String),

@@ -1,7 +1,9 @@
 //! The recorded layers of one forward pass, asked in terms of the photo: one
 //! place, many layers with grids of their own.
 
-use super::{AttentionError, Fusion, Heatmap, Query, Reverse, Row, all_heads, key_view, tokens_under};
+use super::{
+    AttentionError, Fusion, Heatmap, Query, Reverse, Row, all_heads, key_view, tokens_under,
+};
 use crate::label::Mask;
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, QueryKey, Tokens};

@@ -13,6 +13,14 @@
 //! - [`matrix()`] and [`attentions`] give whole matrices, for comparing with the
 //!   reference implementations.
 //!
+//! What an attention head looks at becomes a mask:
+//! - [`mass_threshold`] keeps the tokens that hold most of the attention, [`grow`]
+//!   those that a stroke of the attention brush reaches;
+//! - [`Features`] finds tokens that are like others, on this photo and on further
+//!   ones;
+//! - a [`Guide`] brings such a [`TokenMask`] to pixels along the photo's edges,
+//!   [`blocky`] as it is.
+//!
 //! Results lie on the token grid ([`Heatmap`]), with the tokens that have no
 //! place on the photo beside it. [`render()`], [`overlay`] and [`Sheet`] draw
 //! them; [`npy()`] writes their numbers.
@@ -21,29 +29,40 @@
 //! depended on: raw attention is no causal evidence (Jain & Wallace 2019,
 //! Wiegreffe & Pinter 2019).
 
+mod brush;
 mod color_map;
 mod error;
+mod guided;
 mod layers;
+mod mass;
 mod matrix;
 mod npy;
 mod query;
+mod refine;
 mod render;
 mod reverse;
 mod rollout;
 mod row;
+mod similar;
 mod statistics;
+mod token_mask;
 
 #[cfg(test)]
 mod testing;
 
+pub use brush::grow;
 pub use color_map::ColorMap;
 pub use error::AttentionError;
 pub use layers::{Direction, LayerMaps, Layers, Place};
+pub use mass::mass_threshold;
 pub use matrix::{attentions, matrix};
 pub use npy::npy;
 pub use query::{Fusion, Heads, Query, TokenRect, key_view, tokens_under, visible};
+pub use refine::{Guide, blocky};
 pub use render::{Interpolation, Picture, Sheet, Style, ValueRange, overlay, render};
 pub use reverse::{Reverse, reverse};
 pub use rollout::{Rollout, RolloutOptions, rollout, rollout_row};
 pub use row::{Heatmap, Row, all_heads, all_layers, row};
+pub use similar::{Candidate, Features, Prototype, candidates};
 pub use statistics::{HeadStatistics, TokenNorms, statistics, token_norms};
+pub use token_mask::TokenMask;

@@ -80,7 +80,7 @@ impl Query {
 }
 
 /// Group and place of a token of the grid.
-fn locate(
+pub(super) fn locate(
     record: &QueryKey,
     tokens: Tokens,
     row: usize,
@@ -135,7 +135,7 @@ pub fn tokens_under(mask: &Mask, view: View, grid: Grid) -> Vec<(usize, usize)> 
 
 /// The first pixel of each token along an axis, and one past the last token's:
 /// a pixel belongs to the token that holds its centre.
-fn edges(start: f64, end: f64, tokens: usize) -> Vec<u32> {
+pub(super) fn edges(start: f64, end: f64, tokens: usize) -> Vec<u32> {
     let step = (end - start) / tokens as f64;
     // The conversion saturates, so what lies outside of the photo is dropped.
     (0..=tokens)

@@ -318,16 +318,16 @@ impl<'a> Colors<'a> {
 
 /// The tokens that a pixel lies between along one axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Sample {
-    lower: usize,
-    upper: usize,
+pub(super) struct Sample {
+    pub(super) lower: usize,
+    pub(super) upper: usize,
     /// Share of the upper one.
-    weight: f32,
+    pub(super) weight: f32,
 }
 
 /// For each pixel of an axis, what it shows of `tokens` that lie from `start`
 /// to `end`; `None` for pixels whose centre is outside.
-fn samples(
+pub(super) fn samples(
     pixels: usize,
     (start, end): (f64, f64),
     tokens: usize,

@@ -6,10 +6,6 @@ mod dialogs;
 mod files;
 mod filmstrip;
 mod icons;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the inspector's panel is going to show this")
-)]
 mod inspector;
 mod keys;
 mod model_menu;
@@ -34,8 +30,8 @@ use crate::worker::{DEFAULT_MODEL, ModelEngine, Worker};
 use canvas::Canvas;
 use dialogs::Dialogs;
 use files::{FileDialogs, Picked};
-use inspector::InspectorPanel;
 use filmstrip::Filmstrip;
+use inspector::InspectorPanel;
 use keys::Typing;
 use panels::Panels;
 use theme::{size, space};

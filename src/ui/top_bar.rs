@@ -8,7 +8,7 @@ use super::theme::{self, size, space};
 use super::widgets::{command_button, dim, with_key};
 use super::{icons, keys, model_menu};
 use crate::app::tool::{MAX_RADIUS, MIN_RADIUS};
-use crate::app::{App, Command, Dialog, OpenDocument, Tool};
+use crate::app::{App, Command, Dialog, Offer, OpenDocument, Tool};
 use crate::label::IGNORE;
 
 /// The bar itself.
@@ -298,7 +298,11 @@ fn candidates(ui: &mut Ui, app: &App, offer: &Offer, score: f32, out: &mut Vec<C
     let number = offer.chosen + 1;
     ui.label(format!("Mask {number} of {count}  ·  score {score}"));
     let others = [
-        (icons::CARET_LEFT, "Previous mask", Command::PreviousCandidate),
+        (
+            icons::CARET_LEFT,
+            "Previous mask",
+            Command::PreviousCandidate,
+        ),
         (icons::CARET_RIGHT, "Next mask", Command::NextCandidate),
     ];
     for (icon, name, command) in others {

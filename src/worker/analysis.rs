@@ -277,15 +277,26 @@ impl Guides {
     }
 }
 
-/// Answer a question about recorded attention; `engine` is asked for what the
-/// records do not tell.
+/// A question about recorded attention.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub photo: &'a Arc<Photo>,
+    pub inspection: &'a Inspection,
+    pub analysis: &'a Analysis,
+}
+
+/// Answer it; `engine` is asked for what the records do not tell.
 pub(super) fn answer(
-    (engine, guides): (&mut dyn Engine, &mut Guides),
-    photo: &Arc<Photo>,
-    inspection: &Inspection,
-    analysis: &Analysis,
+    engine: &mut dyn Engine,
+    guides: &mut Guides,
+    question: Question<'_>,
     steps: &Steps<'_>,
 ) -> Result<Analysed, JobError> {
+    let Question {
+        photo,
+        inspection,
+        analysis,
+    } = question;
     if let Analysis::Refine { soft, view } = analysis {
         return steps.run(Stage::Analysing, |task| {
             let guide = guides.of(photo, task)?;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::analysis::{Analysed, Analysis, Guides, answer};
+use super::analysis::{Analysed, Analysis, Guides, Question, answer};
 use super::cache::Memory;
 use super::inspection::Inspection;
 use super::message::{EventKind, Found, Job, JobKind, Predicted, Proposal, Proposals};
@@ -179,8 +179,13 @@ impl Service for EngineService {
                 inspection,
                 analysis,
             } => {
-                let engine = (engine.as_mut(), &mut self.guides);
-                EventKind::Analysed(answer(engine, photo, inspection, analysis, steps)?)
+                let question = Question {
+                    photo,
+                    inspection,
+                    analysis,
+                };
+                let answer = answer(engine.as_mut(), &mut self.guides, question, steps)?;
+                EventKind::Analysed(answer)
             }
             JobKind::Everything {
                 photo,

@@ -41,7 +41,10 @@ impl App {
     fn middle_of_token(&self, at: [f32; 2]) -> [f32; 2] {
         let middle = || {
             let layers = self.inspector.layers()?;
-            let grids = layers.records.iter().filter_map(|record| record.query_tokens.grid);
+            let grids = layers
+                .records
+                .iter()
+                .filter_map(|record| record.query_tokens.grid);
             let finest = grids.max_by_key(|grid| grid.len())?;
             let [x, y] = at.map(f64::from);
             let (row, column) = layers.view.token_from_image(finest, x, y)?;
@@ -54,7 +57,12 @@ impl App {
     /// Pin a place of the photo, or unpin what is pinned there.
     pub fn pin(&mut self, at: [f32; 2]) {
         let same = self.token_at(at);
-        let tokens: Vec<_> = self.inspector.pinned.iter().map(|at| self.token_at(*at)).collect();
+        let tokens: Vec<_> = self
+            .inspector
+            .pinned
+            .iter()
+            .map(|at| self.token_at(*at))
+            .collect();
         match tokens.iter().position(|token| *token == same) {
             Some(known) if same.is_some() => {
                 self.inspector.pinned.remove(known);
@@ -71,7 +79,11 @@ impl App {
     /// The token of the shown layer under a place of the photo.
     fn token_at(&self, [x, y]: [f32; 2]) -> Option<(usize, usize)> {
         let layers = &self.inspector.inspection()?.layers;
-        let grid = layers.records.get(self.inspector.layer)?.query_tokens.grid?;
+        let grid = layers
+            .records
+            .get(self.inspector.layer)?
+            .query_tokens
+            .grid?;
         layers.view.token_from_image(grid, x.into(), y.into())
     }
 
@@ -139,7 +151,10 @@ impl App {
     }
 
     pub(in crate::app) fn inspected_by(&mut self, activity: &Activity, inspection: Inspection) {
-        let recording = self.inspector.recording.take_if(|(job, _)| *job == activity.job);
+        let recording = self
+            .inspector
+            .recording
+            .take_if(|(job, _)| *job == activity.job);
         let Some((_, of)) = recording else { return };
         let layers = &inspection.layers;
         let last = layers.records.len().saturating_sub(1);
@@ -167,7 +182,10 @@ impl App {
 
     /// The recording or a question has no answer.
     pub(in crate::app) fn inspection_failed(&mut self, activity: &Activity, why: Option<&str>) {
-        let recording = self.inspector.recording.take_if(|(job, _)| *job == activity.job);
+        let recording = self
+            .inspector
+            .recording
+            .take_if(|(job, _)| *job == activity.job);
         if let (Some((_, of)), Some(why)) = (recording, why) {
             self.inspector.refused = Some((of, why.to_owned()));
         }
@@ -183,7 +201,11 @@ impl App {
         let Some(open) = &self.open else { return };
         let prompt = (self.inspector.asking == Asking::Prompt).then(|| open.prompting.prompt());
         if let Some(prompt) = prompt {
-            let known = self.inspector.recorded.as_ref().and_then(|known| known.prompt.as_ref());
+            let known = self
+                .inspector
+                .recorded
+                .as_ref()
+                .and_then(|known| known.prompt.as_ref());
             if known.is_none_or(|(known, _)| *known != prompt) {
                 if !prompt.points.is_empty() || prompt.bbox.is_some() {
                     self.ask(Analysis::Prompt(prompt.clone()), Asked::Prompt(prompt));
@@ -214,7 +236,8 @@ impl App {
             return self.ask(Analysis::Rows(place.clone()), Asked::Rows(place));
         }
         let maps = layers.all_look(&place);
-        self.inspector.set_maps(Some((place, direction, of_prompt)), maps);
+        self.inspector
+            .set_maps(Some((place, direction, of_prompt)), maps);
     }
 
     fn ask_reverse(&mut self, layers: &Layers, place: Place) {
@@ -224,7 +247,8 @@ impl App {
         };
         let one = |layer: &Reverse| layers.looked_at(layer, &place);
         let maps = prepared.iter().map(one).collect();
-        self.inspector.set_maps(Some((place, Direction::To, false)), maps);
+        self.inspector
+            .set_maps(Some((place, Direction::To, false)), maps);
     }
 
     fn ask_statistics(&mut self) {
@@ -243,7 +267,10 @@ impl App {
             return;
         };
         let options = inspector.rollout;
-        let known = inspector.recorded.as_ref().and_then(|known| known.rollout.as_ref());
+        let known = inspector
+            .recorded
+            .as_ref()
+            .and_then(|known| known.rollout.as_ref());
         if known.is_none_or(|(of, by, _)| *of != place || *by != options) {
             let analysis = Analysis::Rollout(place.clone(), options);
             self.ask(analysis, Asked::Rollout(place, options));
@@ -266,7 +293,9 @@ impl App {
         };
         let document = open.id;
         let job = self.start(document, kind, ActivityKind::Analyse(analysis_kind));
-        self.inspector.pending.retain(|(known, ..)| *known != analysis_kind);
+        self.inspector
+            .pending
+            .retain(|(known, ..)| *known != analysis_kind);
         self.inspector.pending.push((analysis_kind, job, asked));
     }
 
@@ -291,12 +320,17 @@ impl Inspector {
     }
 
     fn was_refused(&self, asked: &Asked) -> bool {
-        self.unanswered.as_ref().is_some_and(|(known, _)| known == asked)
+        self.unanswered
+            .as_ref()
+            .is_some_and(|(known, _)| known == asked)
     }
 
     /// What the job asked, which is not awaited any more.
     fn answered(&mut self, job: crate::worker::JobId) -> Option<Asked> {
-        let at = self.pending.iter().position(|(_, known, _)| *known == job)?;
+        let at = self
+            .pending
+            .iter()
+            .position(|(_, known, _)| *known == job)?;
         Some(self.pending.remove(at).2)
     }
 

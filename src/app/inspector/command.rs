@@ -52,6 +52,7 @@ impl App {
                 let same = self.inspector.compared == Some((layer, head));
                 self.inspector.compared = (!same).then_some((layer, head));
             }
+            C::ToggleOff(layer, head) => self.toggle_off(layer, head),
             C::CompareNothing => self.inspector.compared = None,
             C::AskFrom(asking) => self.inspector.asking = asking,
             C::ClearProbes => drop(self.clear_probes()),
@@ -72,6 +73,13 @@ impl App {
             C::ShowHit(path) => self.show_hit(path),
         }
         self.inspect();
+    }
+
+    fn toggle_off(&mut self, layer: usize, head: usize) {
+        let off = &mut self.inspector.off;
+        if !off.remove(&(layer, head)) {
+            off.insert((layer, head));
+        }
     }
 
     fn choose_heads(&mut self, layer: usize, heads: Vec<usize>) {

@@ -2,8 +2,8 @@
 //! decoder.
 
 use super::show::{Picture, Unit};
-use crate::app::notices::Severity;
 use crate::app::App;
+use crate::app::notices::Severity;
 use crate::app::open_document::{Candidate, Offer};
 use crate::attention::{Heatmap, TokenMask};
 use crate::label::Mask;
@@ -59,11 +59,14 @@ impl App {
             return;
         }
         let inside = |[x, y]: &[f32; 2]| *x >= 0.0 && *y >= 0.0 && *x < size[0] && *y < size[1];
-        let points = points.iter().filter(|at| inside(at)).map(|[x, y]| PromptPoint {
-            x: *x,
-            y: *y,
-            positive: true,
-        });
+        let points = points
+            .iter()
+            .filter(|at| inside(at))
+            .map(|[x, y]| PromptPoint {
+                x: *x,
+                y: *y,
+                positive: true,
+            });
         let points = points.collect();
         self.drop_offer();
         if let Some(open) = &mut self.open {

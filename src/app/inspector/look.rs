@@ -68,7 +68,11 @@ impl Look {
     /// Numbers that came from a file, within what they may be.
     pub(in crate::app) fn make_sane(&mut self) {
         let share = |value: &mut f32, default: f32| {
-            *value = if value.is_finite() { value.clamp(0.0, 1.0) } else { default };
+            *value = if value.is_finite() {
+                value.clamp(0.0, 1.0)
+            } else {
+                default
+            };
         };
         let default = Self::default();
         share(&mut self.opacity, default.opacity);

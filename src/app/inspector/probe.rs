@@ -102,7 +102,8 @@ impl App {
         let Some(grid) = record.query_tokens.grid else {
             return;
         };
-        let token = |[x, y]: &[f32; 2]| layers.view.token_from_image(grid, (*x).into(), (*y).into());
+        let token =
+            |[x, y]: &[f32; 2]| layers.view.token_from_image(grid, (*x).into(), (*y).into());
         let mut tokens: Vec<_> = probe.path.iter().filter_map(token).collect();
         tokens.dedup();
         let Some(start) = tokens.first().copied() else {

@@ -4,8 +4,7 @@ use super::labels::makes_labels;
 use super::state::{Asking, Comparison, Inspector, Subject};
 use crate::attention::{
     Direction, Fusion, Heatmap, LayerMaps, Place, Query, RolloutOptions, TokenMask, TokenRect,
-    mass_threshold, token_norms,
-    visible,
+    mass_threshold, token_norms, visible,
 };
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, Grouping};
@@ -79,7 +78,10 @@ pub(in crate::app) struct Inputs {
 impl Inspector {
     /// Draw anew if something has changed. Whether it has.
     pub(super) fn draw(&mut self, mass: f32) -> bool {
-        let rollout = self.recorded.as_ref().and_then(|known| known.rollout.as_ref());
+        let rollout = self
+            .recorded
+            .as_ref()
+            .and_then(|known| known.rollout.as_ref());
         let inputs = Inputs {
             maps: self.maps.serial,
             subject: self.subject,
@@ -101,7 +103,11 @@ impl Inspector {
             Subject::Norms => self.norms_picture().into_iter().collect(),
             Subject::Similarity => self.similarity_picture().into_iter().collect(),
         };
-        for picture in self.pictures.iter_mut().filter(|made| makes_labels(made.unit)) {
+        for picture in self
+            .pictures
+            .iter_mut()
+            .filter(|made| makes_labels(made.unit))
+        {
             picture.held = Some(mass_threshold(&picture.map, mass));
         }
         self.drawn = Some(inputs);
@@ -152,7 +158,10 @@ impl Inspector {
             [] => format!("Layer {layer}, {fusion} of {of} attention heads"),
             some => {
                 let names: Vec<String> = some.iter().map(usize::to_string).collect();
-                format!("Layer {layer}, {fusion} of attention heads {}", names.join(", "))
+                format!(
+                    "Layer {layer}, {fusion} of attention heads {}",
+                    names.join(", ")
+                )
             }
         }
     }

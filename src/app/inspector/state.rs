@@ -1,5 +1,6 @@
 //! What is remembered of the inspector.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -111,6 +112,8 @@ pub struct Inspector {
     pub stroke: Mask,
     /// The place of the photo that the pointer was over last.
     pub hovered: Option<[f32; 2]>,
+    /// Layers and attention heads that are switched off.
+    pub off: BTreeSet<(usize, usize)>,
     /// Whether a stroke grows along the attention, instead of asking.
     pub grows: bool,
     /// What the stroke has grown to so far, and the part of the photo under its
@@ -271,9 +274,7 @@ impl Inspector {
                 Some(Place::Points(vec![self.hovered.unwrap_or_else(middle)]))
             }
             Asking::Class => Some(Place::Class),
-            Asking::Pinned => {
-                (!self.pinned.is_empty()).then(|| Place::Points(self.pinned.clone()))
-            }
+            Asking::Pinned => (!self.pinned.is_empty()).then(|| Place::Points(self.pinned.clone())),
             Asking::Stroke => (!self.stroke.is_empty()).then(|| Place::Area(self.stroke.clone())),
             Asking::Segment => {
                 let mask = open.selected_mask();
@@ -289,6 +290,7 @@ impl Inspector {
         self.refused = None;
         self.unanswered = None;
         self.compared = None;
+        self.off.clear();
         self.similar = None;
         self.search = None;
         self.grown = None;

@@ -12,7 +12,7 @@ use crate::app::inspector::{Picture, Unit};
 use crate::app::{App, OpenDocument};
 use crate::attention::ColorMap;
 use crate::ui::inspector::color_bar::ColorBar;
-use crate::ui::theme::{self, Colors, canvas as look, space};
+use crate::ui::theme::{Colors, canvas as look, space};
 
 /// Heatmaps on the canvas: the first one, and the one beside it.
 #[derive(Default)]
@@ -33,13 +33,7 @@ pub fn halves(rect: Rect, app: &App) -> (Rect, Option<Rect>) {
 
 impl Canvas {
     /// Tell the inspector what the pointer is over, in either half.
-    pub(super) fn look(
-        &self,
-        ui: &Ui,
-        response: &Response,
-        other: Option<Rect>,
-        app: &mut App,
-    ) {
+    pub(super) fn look(&self, ui: &Ui, response: &Response, other: Option<Rect>, app: &mut App) {
         if !app.inspector.shown {
             return;
         }
@@ -170,7 +164,11 @@ fn colors_of(picture: &Picture, app: &App) -> (ColorMap, (f32, f32)) {
     let style = &app.settings.attention;
     match picture.unit {
         Unit::Difference => {
-            let most = picture.map.values.iter().fold(0.0, |a: f32, b| a.max(b.abs()));
+            let most = picture
+                .map
+                .values
+                .iter()
+                .fold(0.0, |a: f32, b| a.max(b.abs()));
             (ColorMap::Difference, (-most, most))
         }
         Unit::Similarity => (style.colors, (0.0, 1.0)),

@@ -187,7 +187,9 @@ impl Pointer {
                 Drag::Probe { from: pos }
             }
             (PointerButton::Secondary, Tool::Attention) => {
-                hands.out.push(Command::Attention(AttentionCommand::ClearProbes));
+                hands
+                    .out
+                    .push(Command::Attention(AttentionCommand::ClearProbes));
                 Drag::None
             }
             (PointerButton::Primary, _) if picking => Drag::Select,

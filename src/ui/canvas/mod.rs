@@ -3,10 +3,6 @@
 
 mod attention;
 mod empty;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the inspector's panel is going to show this")
-)]
 mod heat;
 mod input;
 mod legend;
@@ -16,10 +12,6 @@ mod overlay;
 mod photo_tiles;
 mod proposal;
 mod scene;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the inspector's panel is going to show this")
-)]
 mod token_layer;
 mod view;
 

@@ -77,7 +77,9 @@ fn blocked(app: &App, asking: Asking) -> Option<&'static str> {
             "Drag over the photo with the attention tool",
         ),
         Asking::Segment => nothing(
-            app.open.as_ref().is_none_or(|open| open.selection.is_empty()),
+            app.open
+                .as_ref()
+                .is_none_or(|open| open.selection.is_empty()),
             "Select a segment first",
         ),
         Asking::Prompt => prompt_blocked(app),
@@ -104,7 +106,11 @@ fn direction(ui: &mut Ui, app: &mut App) {
         .on_hover_text("The other way round: how much of its attention each token spends here")
         .changed();
     if changed {
-        app.inspector.direction = if reverse { Direction::To } else { Direction::From };
+        app.inspector.direction = if reverse {
+            Direction::To
+        } else {
+            Direction::From
+        };
     }
 }
 
@@ -125,5 +131,6 @@ fn prompt_tokens(ui: &mut Ui, app: &mut App) {
             }
         })
         .response;
-    response.on_hover_text("Where this token of the decoder looks, and who on the photo looks at it");
+    response
+        .on_hover_text("Where this token of the decoder looks, and who on the photo looks at it");
 }

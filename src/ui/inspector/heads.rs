@@ -69,7 +69,7 @@ impl Heads {
             chosen: &chosen(app),
             compared: inspector.compared,
             highlighted: inspector.highlighted,
-            off: &|_, _| false,
+            off: &|layer, head| inspector.off.contains(&(layer, head)),
             colors: style.colors,
             shared_range: style.shared_range,
             serial: grid_serial(app),
@@ -110,7 +110,9 @@ fn chosen(app: &App) -> Vec<(usize, usize)> {
     if !inspector.heads.is_empty() {
         return inspector.heads.iter().map(|head| (layer, *head)).collect();
     }
-    let record = inspector.layers().and_then(|layers| layers.records.get(layer));
+    let record = inspector
+        .layers()
+        .and_then(|layers| layers.records.get(layer));
     let heads = record.map_or(0, |record| record.attention_heads);
     (0..heads).map(|head| (layer, head)).collect()
 }
@@ -173,7 +175,10 @@ fn subject(ui: &mut Ui, app: &mut App) {
 }
 
 fn layer(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
-    let count = app.inspector.layers().map_or(0, |layers| layers.records.len());
+    let count = app
+        .inspector
+        .layers()
+        .map_or(0, |layers| layers.records.len());
     ui.horizontal(|ui| {
         let mut layer = app.inspector.layer;
         ui.label(dim(ui, "Layer"));
@@ -228,12 +233,18 @@ const FUSIONS: [(Fusion, &str); 3] = [
 ];
 
 fn rollout(ui: &mut Ui, app: &mut App) {
-    let layers = app.inspector.layers().map_or(1, |layers| layers.records.len());
+    let layers = app
+        .inspector
+        .layers()
+        .map_or(1, |layers| layers.records.len());
     let options = &mut app.inspector.rollout;
     ui.horizontal(|ui| {
         ui.label(dim(ui, "From layer"));
-        ui.add(Slider::new(&mut options.start_layer, 0..=layers.saturating_sub(1)))
-            .accessible_name("First layer of the rollout");
+        ui.add(Slider::new(
+            &mut options.start_layer,
+            0..=layers.saturating_sub(1),
+        ))
+        .accessible_name("First layer of the rollout");
     });
     ui.horizontal(|ui| {
         ui.label(dim(ui, "Heads by"));
@@ -286,10 +297,11 @@ pub fn choice<T: Copy + PartialEq>(
 ) {
     let choices: Vec<_> = choices.into_iter().collect();
     let shown = choices.iter().find(|(known, _)| known == value);
+    let shown = shown.map_or("", |(_, name)| *name);
     ui.horizontal(|ui| {
         ui.label(dim(ui, label));
         ComboBox::from_id_salt(label)
-            .selected_text(shown.map_or("", |(_, name)| name))
+            .selected_text(shown)
             .show_ui(ui, |ui| {
                 for (choice, name) in choices {
                     ui.selectable_value(value, choice, name);

@@ -32,9 +32,23 @@ pub fn show(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     );
     ui.horizontal(|ui| {
         let tip = "Offer what is like the selected segments, by the tokens' features";
-        button(ui, app, "More like this", tip, AttentionCommand::MoreLikeThis, out);
+        button(
+            ui,
+            app,
+            "More like this",
+            tip,
+            AttentionCommand::MoreLikeThis,
+            out,
+        );
         let tip = "Look for more on all photos of the folder";
-        button(ui, app, "In the folder", tip, AttentionCommand::SearchFolder, out);
+        button(
+            ui,
+            app,
+            "In the folder",
+            tip,
+            AttentionCommand::SearchFolder,
+            out,
+        );
     });
     if let Some(open) = &app.open {
         candidates(ui, open, out);
@@ -77,12 +91,19 @@ fn brush(ui: &mut Ui, app: &mut App) {
 
 /// What was found on this photo, the best first.
 fn candidates(ui: &mut Ui, open: &OpenDocument, out: &mut Vec<Command>) {
-    let Some(offered) = open.prompting.everything.as_ref().filter(|_| open.prompting.labels.is_empty())
+    let Some(offered) = open
+        .prompting
+        .everything
+        .as_ref()
+        .filter(|_| open.prompting.labels.is_empty())
     else {
         return;
     };
     ui.add_space(space::XS);
-    ui.label(dim(ui, format!("{} candidates: Enter keeps all", offered.len())));
+    ui.label(dim(
+        ui,
+        format!("{} candidates: Enter keeps all", offered.len()),
+    ));
     ScrollArea::vertical()
         .id_salt("candidates")
         .max_height(4.0 * size::ROW)
@@ -115,7 +136,10 @@ fn hits(ui: &mut Ui, search: &Search, out: &mut Vec<Command>) {
             }
         });
     } else {
-        let text = format!("{} of {total} photos have something like it", search.hits.len());
+        let text = format!(
+            "{} of {total} photos have something like it",
+            search.hits.len()
+        );
         ui.label(dim(ui, text));
     }
     ScrollArea::vertical()
@@ -140,7 +164,10 @@ fn found(ui: &mut Ui, hit: &Hit, out: &mut Vec<Command>) {
         };
         let text = format!("{name}  ·  {areas}");
         let response = ui.add(egui::Button::new(text).frame(false).truncate());
-        if response.on_hover_text("Open it, with what was found on offer").clicked() {
+        if response
+            .on_hover_text("Open it, with what was found on offer")
+            .clicked()
+        {
             out.push(about(AttentionCommand::ShowHit(hit.path.clone())));
         }
     });

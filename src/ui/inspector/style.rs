@@ -11,7 +11,13 @@ use crate::ui::widgets::dim;
 /// Colours, range and what is drawn beside them.
 pub fn show(ui: &mut Ui, app: &mut App) {
     let look = &mut app.settings.attention;
-    percent(ui, "Opacity", "Opacity of the heatmap", &mut look.opacity, 1.0);
+    percent(
+        ui,
+        "Opacity",
+        "Opacity of the heatmap",
+        &mut look.opacity,
+        1.0,
+    );
     let maps = ColorMap::ALL.map(|map| (map, map.name()));
     choice(ui, "Colours", &mut look.colors, maps);
     let between = [
@@ -31,7 +37,10 @@ pub fn show(ui: &mut Ui, app: &mut App) {
     ui.checkbox(&mut look.shared_range, "One range for all heads")
         .on_hover_text("Thumbnails then can be compared by brightness");
     ui.checkbox(&mut look.token_grid, "Token grid");
-    ui.checkbox(&mut look.contour, "Outline what holds most of the attention");
+    ui.checkbox(
+        &mut look.contour,
+        "Outline what holds most of the attention",
+    );
 }
 
 /// A slider of per cent for a share.
@@ -42,7 +51,10 @@ pub fn percent(ui: &mut Ui, name: &str, meaning: &str, share: &mut f32, most: f3
         let slider = Slider::new(&mut value, 0.0..=most * 100.0)
             .suffix(" %")
             .fixed_decimals(0);
-        let response = ui.add(slider).accessible_name(meaning).on_hover_text(meaning);
+        let response = ui
+            .add(slider)
+            .accessible_name(meaning)
+            .on_hover_text(meaning);
         if response.changed() {
             *share = value / 100.0;
         }
