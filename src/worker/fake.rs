@@ -241,7 +241,7 @@ impl Engine for FakeEngine {
         steps: &Steps<'_>,
     ) -> Result<(ModelInfo, Found), JobError> {
         let info = known(model)?;
-        let asked = (model.to_owned(), *options);
+        let asked = (model.to_owned(), options.clone());
         self.control.lock().predictions.push(asked);
         steps.run(Stage::Predicting, |task| {
             self.control.pass(Stage::Predicting, task)

@@ -13,7 +13,7 @@ use crate::models::predict::{self, Framing, Picture, Semantic};
 use crate::models::{
     Capability, Encoding, EverythingOptions, LoadedModel, ModelInfo, Prompt, registry,
 };
-use crate::nn::Capture;
+use crate::nn::Watch;
 use crate::photo::Photo;
 
 /// The model that is used where none is named.
@@ -91,7 +91,7 @@ impl ModelEngine {
         steps: &Steps<'_>,
     ) -> Result<Option<Encoding>, JobError> {
         let as_trained = options.framing == Framing::Trained && options.input.is_none();
-        if !as_trained || options.capture.is_on() {
+        if !as_trained || options.watch() != Watch::default() {
             return Ok(None);
         }
         let prompter = self.prompter.clone();
@@ -111,7 +111,7 @@ impl ModelEngine {
     ) -> Result<(Arc<LoadedModel>, Encoding, bool), JobError> {
         let name = self.prompter.clone();
         let model = self.model(&name, steps)?;
-        let encode = || encode(&model, photo, Capture::Off, steps);
+        let encode = || encode(&model, photo, &Watch::default(), steps);
         match self.seen(photo, &name, encode)? {
             (Seen::Encoding(encoding), cached) => Ok((model, encoding, cached)),
             // A key is one model's, and the prompter gives nothing but encodings.
@@ -125,13 +125,13 @@ impl ModelEngine {
 fn encode(
     model: &LoadedModel,
     photo: &Photo,
-    capture: Capture,
+    watch: &Watch,
     steps: &Steps<'_>,
 ) -> Result<Seen, JobError> {
     let promptable = model.promptable()?;
     let (width, height) = (photo.width(), photo.height());
     let encoding = steps.run(Stage::Encoding, |task| {
-        promptable.encode(photo.rgb(), width, height, capture, task)
+        promptable.encode(photo.rgb(), width, height, watch, task)
     })?;
     Ok(Seen::Encoding(encoding))
 }
@@ -174,7 +174,7 @@ impl Engine for ModelEngine {
         let (model, encoding, _) = self.encoded(photo, steps)?;
         let promptable = model.promptable()?;
         steps.run(Stage::Decoding, |task| {
-            let prediction = promptable.decode(&encoding, prompt, Capture::Off)?;
+            let prediction = promptable.decode(&encoding, prompt, &Watch::default())?;
             let mut proposals = Vec::with_capacity(prediction.candidates.len());
             for (index, candidate) in prediction.candidates.into_iter().enumerate() {
                 task.check()?;
@@ -250,7 +250,7 @@ impl Engine for ModelEngine {
         key.push(format!(" {options:?}"));
         let compute = || {
             if loaded.info.can(Capability::Prompts) {
-                return encode(&loaded, photo, options.capture, steps);
+                return encode(&loaded, photo, &options.watch(), steps);
             }
             let observation = steps.run(Stage::Predicting, |task| {
                 predict::observe(&loaded, picture(photo), options, task)
