@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use patchlens::models::{Encoding, EverythingOptions, Prompt, PromptableModel, mobile_sam};
-use patchlens::nn::capture::Capture;
+use patchlens::nn::{Capture, Watch};
 use patchlens::task::detached;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -28,9 +28,9 @@ fn photo() -> (Vec<u8>, u32, u32) {
     (rgb.into_raw(), width, height)
 }
 
-fn encode(capture: Capture) -> Encoding {
+fn encode() -> Encoding {
     let (rgb, width, height) = photo();
-    detached(|task| model().encode(&rgb, width, height, capture, task)).unwrap()
+    detached(|task| model().encode(&rgb, width, height, &Watch::default(), task)).unwrap()
 }
 
 #[divan::bench]
@@ -41,17 +41,17 @@ fn load(bencher: Bencher) {
 
 #[divan::bench(args = [Capture::Off, Capture::QueriesAndKeys], sample_count = 10)]
 fn encoder(bencher: Bencher, capture: Capture) {
-    let (rgb, width, height) = photo();
+    let ((rgb, width, height), watch) = (photo(), Watch::from(capture));
     bencher.bench_local(|| {
-        detached(|task| model().encode(&rgb, width, height, capture, task)).unwrap()
+        detached(|task| model().encode(&rgb, width, height, &watch, task)).unwrap()
     });
 }
 
 #[divan::bench(args = [Capture::Off, Capture::QueriesAndKeys])]
 fn decoder(bencher: Bencher, capture: Capture) {
-    let encoding = encode(Capture::Off);
+    let (encoding, watch) = (encode(), Watch::from(capture));
     let prompt = Prompt::point(300.0, 180.0);
-    bencher.bench_local(|| model().decode(&encoding, &prompt, capture).unwrap());
+    bencher.bench_local(|| model().decode(&encoding, &prompt, &watch).unwrap());
 }
 
 /// From logits to a mask of 24 megapixels.
@@ -68,9 +68,11 @@ fn upsample_24_megapixels(bencher: Bencher) {
         patchlens::photo::resample::Filter::Bilinear,
     );
     let encoding =
-        detached(|task| model().encode(&rgb, width, height, Capture::Off, task)).unwrap();
+        detached(|task| model().encode(&rgb, width, height, &Watch::default(), task)).unwrap();
     let prompt = Prompt::point(3000.0, 1800.0);
-    let prediction = model().decode(&encoding, &prompt, Capture::Off).unwrap();
+    let prediction = model()
+        .decode(&encoding, &prompt, &Watch::default())
+        .unwrap();
     let best = &prediction.candidates[prediction.best];
     bencher.bench_local(|| best.mask(&encoding));
 }
@@ -87,7 +89,7 @@ fn shrink_24_megapixels(bencher: Bencher) {
 
 #[divan::bench(sample_count = 2, sample_size = 1)]
 fn everything_16_by_16(bencher: Bencher) {
-    let encoding = encode(Capture::Off);
+    let encoding = encode();
     let options = EverythingOptions::default();
     bencher.bench_local(|| {
         detached(|task| model().segment_everything(&encoding, &options, task)).unwrap()

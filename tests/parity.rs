@@ -5,7 +5,7 @@ use patchlens::label::{Mask, Rect};
 use patchlens::models::{
     Checkpoint, Encoding, Prediction, Prompt, PromptPoint, PromptableModel, mobile_sam,
 };
-use patchlens::nn::capture::Capture;
+use patchlens::nn::Watch;
 use patchlens::task::detached;
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ impl Case {
             .to_rgb8();
         let size = rgb.dimensions();
         let encoding =
-            detached(|task| model().encode(&rgb, size.0, size.1, Capture::Off, task)).unwrap();
+            detached(|task| model().encode(&rgb, size.0, size.1, &Watch::default(), task)).unwrap();
         let json = std::fs::read_to_string(fixture(&format!("{name}.json"))).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let prompts = json["prompts"].as_array().unwrap().clone();
@@ -178,7 +178,7 @@ fn check(name: &'static str) {
     for (k, json) in case.prompts.iter().enumerate() {
         let mut prompt = prompt_of(json);
         let prediction = model()
-            .decode(&case.encoding, &prompt, Capture::Off)
+            .decode(&case.encoding, &prompt, &Watch::default())
             .unwrap();
         assert_eq!(
             prediction.best as u64,
@@ -198,7 +198,7 @@ fn check(name: &'static str) {
         ious.push(case.mask_iou(k, &prediction));
         prompt.mask = Some(best.clone());
         let fed_back = model()
-            .decode(&case.encoding, &prompt, Capture::Off)
+            .decode(&case.encoding, &prompt, &Watch::default())
             .unwrap();
         case.expect(
             &format!("low_res_fed_back.{k}"),

@@ -11,7 +11,8 @@ use patchlens::models::mobilevit::MobileVit;
 use patchlens::models::segformer::SegFormer;
 use patchlens::models::vit::VisionTransformer;
 use patchlens::models::{Checkpoint, VisionModel, sam};
-use patchlens::nn::capture::{Capture, QueryKey};
+use patchlens::nn::capture::QueryKey;
+use patchlens::nn::{Capture, Watch};
 use patchlens::task::{Task, detached};
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,10 @@ impl Fixture {
     /// The records of a run on [`Fixture::pixels`].
     fn records(&self) -> Vec<QueryKey> {
         let pixels = self.pixels();
-        let run = |task: Task<'_>| self.model().run(&pixels, Capture::QueriesAndKeys, task);
+        let run = |task: Task<'_>| {
+            self.model()
+                .run(&pixels, &Capture::QueriesAndKeys.into(), task)
+        };
         detached(run).unwrap().records
     }
 
@@ -62,8 +66,8 @@ impl Fixture {
         let checkpoint = Checkpoint::read(&self.folder).unwrap();
         let model = sam::load(&checkpoint.weights().unwrap(), &checkpoint).unwrap();
         let (width, height) = image::image_dimensions(self.folder.join("image.png")).unwrap();
-        let (pixels, capture) = (self.pixels(), Capture::QueriesAndKeys);
-        let encode = |task: Task<'_>| model.encode_pixels(&pixels, width, height, capture, task);
+        let (pixels, watch) = (self.pixels(), Watch::from(Capture::QueriesAndKeys));
+        let encode = |task: Task<'_>| model.encode_pixels(&pixels, width, height, &watch, task);
         detached(encode).unwrap().records().to_vec()
     }
 

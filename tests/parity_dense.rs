@@ -12,7 +12,8 @@ use candle_core::{Device, Tensor};
 use patchlens::models::mobilevit::MobileVit;
 use patchlens::models::segformer::SegFormer;
 use patchlens::models::{Checkpoint, Family, Fit, Output, VisionModel};
-use patchlens::nn::capture::{Capture, QueryKey};
+use patchlens::nn::Capture;
+use patchlens::nn::capture::QueryKey;
 use patchlens::nn::{Interpolation, resize_map};
 use patchlens::task::detached;
 use safetensors::{Dtype, SafeTensors};
@@ -77,7 +78,9 @@ impl Case {
 
     /// Everything that the network makes of `pixels`, (rows, columns, 3).
     fn check(&self, pixels: &Tensor) {
-        let run = |capture| detached(|task| self.model.run(pixels, capture, task)).unwrap();
+        let run = |capture: Capture| {
+            detached(|task| self.model.run(pixels, &capture.into(), task)).unwrap()
+        };
         let (run, plain) = (run(Capture::QueriesAndKeys), run(Capture::Off));
         let (Output::Dense(scores), Output::Dense(same)) = (run.output, plain.output) else {
             panic!("{}: no scores for each place", self.name);

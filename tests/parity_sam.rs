@@ -4,7 +4,7 @@
 use patchlens::label::{Mask, Rect};
 use patchlens::models::promptable::{Encoding, Prediction, PromptableModel};
 use patchlens::models::{Checkpoint, Prompt, PromptPoint, sam};
-use patchlens::nn::capture::Capture;
+use patchlens::nn::{Capture, Watch};
 use patchlens::task::detached;
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
@@ -82,9 +82,9 @@ impl Case {
     fn check(&self, pixels: &candle_core::Tensor) {
         let (width, height) = self.photo.dimensions();
         let encoding = detached(|task| {
-            let capture = Capture::QueriesAndKeys;
+            let watch = Watch::from(Capture::QueriesAndKeys);
             self.model
-                .encode_pixels(pixels, width, height, capture, task)
+                .encode_pixels(pixels, width, height, &watch, task)
         })
         .unwrap();
         let embedding = flat(&encoding.embedding().permute((2, 0, 1)).unwrap());
@@ -99,7 +99,10 @@ impl Case {
                 assert!(k > 0, "no prompts");
                 break;
             };
-            let prediction = self.model.decode(&encoding, &prompt, Capture::Off).unwrap();
+            let prediction = self
+                .model
+                .decode(&encoding, &prompt, &Watch::default())
+                .unwrap();
             self.check_prediction(k, &prediction, &encoding);
         }
     }

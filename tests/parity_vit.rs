@@ -4,7 +4,8 @@
 use candle_core::{Device, Tensor};
 use patchlens::models::vit::VisionTransformer;
 use patchlens::models::{Checkpoint, Fit, Output, Run, VisionModel};
-use patchlens::nn::capture::{Capture, QueryKey};
+use patchlens::nn::Capture;
+use patchlens::nn::capture::QueryKey;
 use patchlens::task::detached;
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
@@ -68,7 +69,11 @@ impl Case {
     }
 
     fn run(&self, pixels: &Tensor) -> Run {
-        detached(|task| self.model.run(pixels, Capture::QueriesAndKeys, task)).unwrap()
+        detached(|task| {
+            self.model
+                .run(pixels, &Capture::QueriesAndKeys.into(), task)
+        })
+        .unwrap()
     }
 
     fn expect(&self, name: &str, shape: &[usize], got: &[f32]) {

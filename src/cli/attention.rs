@@ -238,7 +238,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let photo = Arc::new(photo::decode(&args.image, &args.limits)?);
     let options = Options {
         capture: Capture::QueriesAndKeys,
-        ..args.options
+        ..args.options.clone()
     };
     let mut engine = ModelEngine::new(&args.model);
     let (observed, encode) = unwatched(|steps| {

@@ -22,7 +22,7 @@ use crate::models::{
     Candidate, Capability, ClassMap, Encoding, LoadedModel, ModelError, Output, Prediction, Prompt,
 };
 use crate::nn::capture::QueryKey;
-use crate::nn::{Capture, Values};
+use crate::nn::{Capture, Values, Watch};
 use crate::photo::{self, Limits, Photo};
 use crate::task::detached;
 
@@ -133,9 +133,9 @@ impl Computed {
         let (width, height) = (photo.width(), photo.height());
         let pixels = promptable.pixels(photo.rgb(), width, height)?;
         let encoding = detached(|task| {
-            promptable.encode_pixels(&pixels, width, height, args.options.capture, task)
+            promptable.encode_pixels(&pixels, width, height, &args.options.watch(), task)
         })?;
-        let decode = |prompt| promptable.decode(&encoding, prompt, Capture::Off);
+        let decode = |prompt| promptable.decode(&encoding, prompt, &Watch::default());
         let prediction = args.prompt.as_ref().map(decode).transpose()?;
         Ok(Self::Encoding {
             pixels: channels_first(pixels.dims(), &Values::of(&pixels)?),

@@ -20,6 +20,8 @@ pub mod promptable;
 pub mod registry;
 pub mod sam;
 pub mod segformer;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod vision;
 pub mod vit;
 mod weights;

@@ -13,8 +13,7 @@ use super::preprocess::Fit;
 use super::vision::{Dense, Output, Run};
 use super::{Capability, Encoding, LoadedModel, ModelError};
 use crate::label::Mask;
-use crate::nn::Values;
-use crate::nn::capture::Capture;
+use crate::nn::{Ablation, Capture, Values, Watch};
 use crate::task::Task;
 use candle_core::Tensor;
 use objects::Objects;
@@ -91,7 +90,7 @@ impl Picture<'_> {
 }
 
 /// How to ask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// How the photo becomes the network's input.
     pub framing: Framing,
@@ -100,6 +99,18 @@ pub struct Options {
     pub input: Option<(usize, usize)>,
     /// Whether to record queries and keys.
     pub capture: Capture,
+    /// Attention heads that are off; those that do not exist are ignored.
+    pub ablation: Ablation,
+}
+
+impl Options {
+    /// What they want of a forward pass.
+    pub fn watch(&self) -> Watch {
+        Watch {
+            capture: self.capture,
+            ablation: self.ablation.clone(),
+        }
+    }
 }
 
 /// What a network was shown and what it made of it.
@@ -204,7 +215,7 @@ pub fn observe(
     let prepared = model
         .preprocessor
         .prepare(picture.rgb, picture.size(), fit, options.input)?;
-    let run = network.run(&prepared.pixels, options.capture, task)?;
+    let run = network.run(&prepared.pixels, &options.watch(), task)?;
     if !is_finite(&run)? {
         return Err(ModelError::NotNumbers {
             title: model.info.title.to_string(),

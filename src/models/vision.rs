@@ -3,7 +3,8 @@
 
 use super::ModelError;
 use super::deeplab::VitDeepLab;
-use crate::nn::capture::{Capture, QueryKey, Tokens};
+use crate::nn::Watch;
+use crate::nn::capture::{QueryKey, Tokens};
 use crate::task::Task;
 use candle_core::Tensor;
 use std::sync::Arc;
@@ -12,11 +13,13 @@ use std::sync::Arc;
 pub trait VisionModel: Send + Sync {
     /// Run the network on `pixels` (rows, columns, 3), as the checkpoint's
     /// preprocessing leaves them; any size that holds at least one patch.
-    /// Polls `task` between blocks and reports progress.
+    /// `watch` says what to record and which attention heads to leave out, those
+    /// that do not exist being ignored. Polls `task` between blocks and reports
+    /// progress.
     ///
     /// # Errors
     /// If the picture is too small; [`ModelError::Cancelled`].
-    fn run(&self, pixels: &Tensor, capture: Capture, task: Task<'_>) -> Result<Run, ModelError>;
+    fn run(&self, pixels: &Tensor, watch: &Watch, task: Task<'_>) -> Result<Run, ModelError>;
 
     /// What kind of result [`VisionModel::run`] gives.
     fn kind(&self) -> OutputKind;

@@ -1,7 +1,7 @@
 //! Attention between a few prompt tokens and many image tokens.
 
-use super::Linear;
 use super::kernels::{Packed, PackedView, Scratch, gemm, mix_values, softmax_rows, token_softmax};
+use super::{LayerAblation, Linear};
 use rayon::prelude::*;
 
 /// Prompt tokens per pass: the kernels for many image tokens keep one lane for
@@ -92,13 +92,15 @@ impl CrossAttention {
     }
 
     /// Projected tokens attending to the image: `q` (tokens, inner), keys and
-    /// values of `count` image tokens; gives (tokens, outer).
+    /// values of `count` image tokens; gives (tokens, outer). Attention heads that
+    /// are `off` contribute nothing.
     pub fn tokens_to_image(
         &self,
         q: &[f32],
         keys: ImageSide<'_>,
         values: ImageSide<'_>,
         count: usize,
+        off: LayerAblation<'_>,
     ) -> Vec<f32> {
         let (inner, dim) = (self.inner(), self.head_dim());
         let tokens = q.len() / inner;
@@ -138,6 +140,7 @@ impl CrossAttention {
                 mixed[at..at + dim].copy_from_slice(row);
             }
         }
+        off.silence(&mut mixed, inner, dim);
         self.out.apply(&mixed)
     }
 
@@ -176,13 +179,13 @@ impl CrossAttention {
     }
 
     /// Image tokens attending to prompt tokens: adds the result to `out`
-    /// (rows, outer). `queries` are the rows' queries; on the calling thread.
+    /// (rows, outer). `queries` are the rows' queries, attention heads that are
+    /// `off` contribute nothing; on the calling thread.
     pub(super) fn image_to_tokens(
         &self,
         queries: ImageSide<'_>,
-        tokens: &[(Packed, Packed)],
-        scores: &mut Vec<f32>,
-        mixed: &mut Vec<f32>,
+        (tokens, off): (&[(Packed, Packed)], LayerAblation<'_>),
+        [scores, mixed]: &mut [Vec<f32>; 2],
         out: &mut [f32],
     ) {
         let (inner, outer, dim) = (self.inner(), self.out.outputs(), self.head_dim());
@@ -213,6 +216,7 @@ impl CrossAttention {
                 false,
             );
         }
+        off.silence(mixed, inner, dim);
         gemm(
             mixed,
             inner,

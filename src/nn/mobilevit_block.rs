@@ -5,7 +5,7 @@ use super::capture::{Bias, Grid, Grouping, QueryKey, Tokens};
 use super::interpolate::{Interpolation, resize_map};
 use super::kernels::{Activation, gemm, linear};
 use super::values::{Values, map_size};
-use super::{Conv2d, LayerNorm, Linear, MlpBlock};
+use super::{Conv2d, LayerAblation, LayerNorm, Linear, MlpBlock};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
@@ -214,13 +214,14 @@ impl PhaseLayer {
         }
     }
 
-    /// Replace the tokens by what the layer makes of them.
+    /// Replace the tokens by what the layer makes of them without the attention
+    /// heads that are `off`.
     ///
     /// # Errors
     /// If their width differs or they are not plain f32.
-    pub fn forward(&self, phases: &mut Phases) -> Result<()> {
+    pub fn forward(&self, phases: &mut Phases, off: LayerAblation<'_>) -> Result<()> {
         let qkv = self.queries_keys_values(&phases.tokens)?;
-        let attended = self.attend(&phases.tokens, &qkv)?;
+        let attended = self.attend(&phases.tokens, &qkv, off)?;
         phases.tokens = self.mlp.forward(&attended)?;
         Ok(())
     }
@@ -229,7 +230,12 @@ impl PhaseLayer {
     ///
     /// # Errors
     /// As `forward`.
-    pub fn forward_recorded(&self, phases: &mut Phases, layer: String) -> Result<QueryKey> {
+    pub fn forward_recorded(
+        &self,
+        phases: &mut Phases,
+        layer: String,
+        off: LayerAblation<'_>,
+    ) -> Result<QueryKey> {
         let qkv = self.queries_keys_values(&phases.tokens)?;
         let (groups, patches, _) = phases.tokens.dims3()?;
         let inner = self.heads.inner();
@@ -247,7 +253,7 @@ impl PhaseLayer {
         let scale = self.heads.scale();
         let grouping = phases.patches.grouping();
         let record = QueryKey::grouped(layer, grouping, queries, keys, scale, Bias::None)?;
-        let attended = self.attend(&phases.tokens, &qkv)?;
+        let attended = self.attend(&phases.tokens, &qkv, off)?;
         phases.tokens = self.mlp.forward(&attended)?;
         Ok(record)
     }
@@ -270,7 +276,7 @@ impl PhaseLayer {
     }
 
     /// `tokens` and what they see in the others of their group.
-    fn attend(&self, tokens: &Tensor, qkv: &[f32]) -> Result<Tensor> {
+    fn attend(&self, tokens: &Tensor, qkv: &[f32], off: LayerAblation<'_>) -> Result<Tensor> {
         let (groups, patches, width) = tokens.dims3()?;
         let (inner, pitch) = (self.heads.inner(), self.qkv.outputs());
         let mut packs: Vec<Packs> = (0..groups).map(|_| Packs::default()).collect();
@@ -293,6 +299,7 @@ impl PhaseLayer {
                 let count = out.len() / width;
                 mixed.resize(count * inner, 0.0);
                 memory.ask(queries, pitch, mixed, scores);
+                off.silence(mixed, inner, self.heads.dim);
                 let weights = self.project.packed().view();
                 gemm(mixed, inner, count, weights, out, width, true);
             },

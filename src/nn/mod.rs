@@ -7,8 +7,11 @@
 //! in the cache. Modules know nothing of checkpoints: `models` reads tensors,
 //! checks their shapes and hands them over.
 //!
-//! Attention modules can record their queries and keys: see [`capture`].
+//! Attention modules can record their queries and keys: see [`capture`]. Each of
+//! their attention heads can be switched off: see [`Ablation`]. A [`Watch`] says
+//! what is wanted of a forward pass.
 
+mod ablation;
 mod all_mlp_head;
 mod aspp;
 mod attend;
@@ -39,11 +42,13 @@ mod swiglu;
 mod transformer;
 mod two_way;
 mod values;
+mod watch;
 mod window;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use ablation::{Ablation, LayerAblation};
 pub use all_mlp_head::{AllMlpHead, StageLinear};
 pub use aspp::Aspp;
 pub use capture::Capture;
@@ -71,4 +76,5 @@ pub use swiglu::SwiGlu;
 pub use transformer::{FeedForward, TransformerBlock, TransformerEncoder};
 pub use two_way::{ImageProjections, TwoWayBlock, TwoWayTransformer};
 pub use values::{Values, map_size};
+pub use watch::{Probe, Watch};
 pub use window::WindowAttention;

@@ -19,7 +19,7 @@ use super::kernels::{
     softmax_rows,
 };
 use super::values::{Values, map_size};
-use super::{LayerNorm, Linear};
+use super::{LayerAblation, LayerNorm, Linear};
 use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -130,15 +130,21 @@ impl RelativeAttention {
         (self.head_dim() as f32).powf(-0.5)
     }
 
-    /// `x + attention(norm(x))`, (rows, columns, channels), and what the
-    /// weights were computed from if a `layer` is named. Windows at the right
+    /// `x + attention(norm(x))`, (rows, columns, channels), without the
+    /// attention heads that are `off`, and what the weights were computed from
+    /// if a `layer` is named. Windows at the right
     /// and bottom are padded with zeros *after* the norm, and padded tokens are
     /// keys like others.
     ///
     /// # Errors
     /// If the channels differ, the map is not the grid of the relative
     /// positions, or the tensor is not plain f32.
-    pub fn forward(&self, x: &Tensor, layer: Option<&str>) -> Result<(Tensor, Option<QueryKey>)> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        layer: Option<&str>,
+        off: LayerAblation<'_>,
+    ) -> Result<(Tensor, Option<QueryKey>)> {
         let (rows, columns) = map_size(x, self.norm.channels())?;
         let grid = Grid { rows, columns };
         let groups = Groups::new(grid, self.window);
@@ -159,7 +165,8 @@ impl RelativeAttention {
             groups,
         };
         let record = layer.map(|layer| job.record(layer)).transpose()?;
-        let mixed = job.gathered(&job.mix());
+        let mut mixed = job.gathered(&job.mix());
+        off.silence(&mut mixed, self.project.inputs(), self.head_dim());
         linear_add(&mixed, self.project.packed(), &mut out);
         Ok((Tensor::from_vec(out, x.dims(), x.device())?, record))
     }

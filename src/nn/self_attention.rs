@@ -4,7 +4,7 @@ use super::attend::{Heads, Memory, Packs};
 use super::capture::{Bias, QueryKey, Tokens};
 use super::kernels::{linear, linear_add};
 use super::values::Values;
-use super::{LayerNorm, Linear};
+use super::{LayerAblation, LayerNorm, Linear};
 use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -63,8 +63,8 @@ impl MultiHeadSelfAttention {
         self.heads.dim
     }
 
-    /// (tokens, width) to the same shape, and the queries and keys if `record`
-    /// says how to label them.
+    /// (tokens, width) to the same shape without the attention heads that are
+    /// `off`, and the queries and keys if `record` says how to label them.
     ///
     /// # Errors
     /// If the width differs, the layout has another number of tokens, or the
@@ -73,6 +73,7 @@ impl MultiHeadSelfAttention {
         &self,
         x: &Tensor,
         record: Option<RecordAs<'_>>,
+        off: LayerAblation<'_>,
     ) -> Result<(Tensor, Option<QueryKey>)> {
         let (tokens, width) = x.dims2()?;
         if width != self.norm.channels() {
@@ -88,7 +89,8 @@ impl MultiHeadSelfAttention {
         linear(&normed, self.qkv.packed(), &mut qkv, Default::default());
         drop(normed);
         let record = record.map(|label| self.record(&qkv, label)).transpose()?;
-        let mixed = self.attend(&qkv, tokens);
+        let mut mixed = self.attend(&qkv, tokens);
+        off.silence(&mut mixed, self.heads.inner(), self.heads.dim);
         drop(qkv);
         linear_add(&mixed, self.project.packed(), &mut out);
         Ok((Tensor::from_vec(out, x.dims(), x.device())?, record))

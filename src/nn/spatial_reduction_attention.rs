@@ -4,7 +4,7 @@ use super::attend::{Heads, Memory, Packs};
 use super::capture::{Bias, Grid, QueryKey, Tokens};
 use super::kernels::gemm;
 use super::values::{Values, map_size};
-use super::{Conv2d, LayerNorm, Linear};
+use super::{Conv2d, LayerAblation, LayerNorm, Linear};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
@@ -66,13 +66,14 @@ impl SpatialReductionAttention {
         }
     }
 
-    /// `x + attention(norm(x))`, (rows, columns, channels).
+    /// `x + attention(norm(x))`, (rows, columns, channels), without the
+    /// attention heads that are `off`.
     ///
     /// # Errors
     /// If the channels differ, the map is smaller than the reduction's filter
     /// or the tensor is not plain f32.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (y, _) = self.run(x, false)?;
+    pub fn forward(&self, x: &Tensor, off: LayerAblation<'_>) -> Result<Tensor> {
+        let (y, _) = self.run(x, off, false)?;
         Ok(y)
     }
 
@@ -80,9 +81,14 @@ impl SpatialReductionAttention {
     ///
     /// # Errors
     /// As `forward`.
-    pub fn forward_recorded(&self, x: &Tensor, layer: String) -> Result<(Tensor, QueryKey)> {
+    pub fn forward_recorded(
+        &self,
+        x: &Tensor,
+        layer: String,
+        off: LayerAblation<'_>,
+    ) -> Result<(Tensor, QueryKey)> {
         let (rows, columns) = map_size(x, self.norm.channels())?;
-        let (y, asked) = self.run(x, true)?;
+        let (y, asked) = self.run(x, off, true)?;
         let side = |grid: Grid, values| {
             let shape = (self.heads.count, grid.len(), self.heads.dim);
             let grid = Some(grid);
@@ -99,7 +105,7 @@ impl SpatialReductionAttention {
         Ok((y, record))
     }
 
-    fn run(&self, x: &Tensor, record: bool) -> Result<(Tensor, Asked)> {
+    fn run(&self, x: &Tensor, off: LayerAblation<'_>, record: bool) -> Result<(Tensor, Asked)> {
         let (rows, columns) = map_size(x, self.norm.channels())?;
         let normed = self.norm.forward(x)?;
         let (key_grid, source) = match &self.reduction {
@@ -116,7 +122,7 @@ impl SpatialReductionAttention {
         let mut packs = Packs::default();
         let memory = Memory::new(&mut packs, self.heads, &key_value, 2 * inner, (0, inner));
         let mut queries = vec![0.0; if record { rows * columns * inner } else { 0 }];
-        let y = self.ask(x, &normed, &memory, &mut queries)?;
+        let y = self.ask((x, &normed), &memory, off, &mut queries)?;
         let kept = if record { &key_value[..] } else { &[] };
         let asked = Asked {
             queries: self.heads.split(&queries, inner, 0),
@@ -130,9 +136,9 @@ impl SpatialReductionAttention {
     /// `kept` if it has room for them.
     fn ask(
         &self,
-        x: &Tensor,
-        normed: &Tensor,
+        (x, normed): (&Tensor, &Tensor),
         memory: &Memory<'_>,
+        off: LayerAblation<'_>,
         kept: &mut [f32],
     ) -> Result<Tensor> {
         let (c, inner) = (self.norm.channels(), self.heads.inner());
@@ -157,6 +163,7 @@ impl SpatialReductionAttention {
                         kept.copy_from_slice(queries);
                     }
                     memory.ask(queries, inner, mixed, scores);
+                    off.silence(mixed, inner, self.heads.dim);
                     let weights = self.project.packed().view();
                     gemm(mixed, inner, count, weights, out, c, true);
                 },
@@ -221,8 +228,13 @@ mod tests {
         );
         let x = noise(rows * columns * c, 13);
         let x = Tensor::from_vec(x, (rows, columns, c), &Device::Cpu).unwrap();
-        let (y, record) = layer.forward_recorded(&x, "a".into()).unwrap();
-        assert_eq!(flat(&layer.forward(&x).unwrap()), flat(&y));
+        let (y, record) = layer
+            .forward_recorded(&x, "a".into(), LayerAblation::default())
+            .unwrap();
+        assert_eq!(
+            flat(&layer.forward(&x, LayerAblation::default()).unwrap()),
+            flat(&y)
+        );
 
         let normed = norm(c, 11).forward(&x).unwrap();
         let small = match &reduction {
@@ -303,6 +315,6 @@ mod tests {
             1,
         );
         let x = Tensor::from_vec(vec![0f32; 12], (3, 4, 1), &Device::Cpu).unwrap();
-        assert!(layer.forward(&x).is_err());
+        assert!(layer.forward(&x, LayerAblation::default()).is_err());
     }
 }

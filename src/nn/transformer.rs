@@ -1,9 +1,9 @@
 //! The Transformer encoder: the right half of the Vision Transformer's figure.
 
-use super::capture::{Capture, QueryKey, Tokens};
+use super::capture::{QueryKey, Tokens};
 use super::rows::row_lengths;
 use super::self_attention::RecordAs;
-use super::{LayerNorm, MlpBlock, MultiHeadSelfAttention, SwiGlu};
+use super::{LayerNorm, MlpBlock, MultiHeadSelfAttention, Probe, SwiGlu, Watch};
 use crate::task::{Cancelled, Task};
 use candle_core::{Error, Result, Tensor};
 
@@ -42,30 +42,26 @@ pub struct TransformerBlock {
 }
 
 impl TransformerBlock {
-    /// (tokens, width) to the same shape, and a record of the attention if
-    /// `capture` says so.
+    /// (tokens, width) to the same shape, with a record of the attention if
+    /// `probe` wants it.
     ///
     /// # Errors
     /// If the width differs, `layout` has another number of tokens, or the
     /// tensor is not plain f32.
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        layout: Tokens,
-        capture: Capture,
-    ) -> Result<(Tensor, Option<QueryKey>)> {
+    pub fn forward(&self, x: &Tensor, layout: Tokens, probe: &mut Probe<'_>) -> Result<Tensor> {
         let label = RecordAs {
             layer: &self.name,
             layout,
         };
-        let (x, mut record) = self
-            .attention
-            .forward(x, capture.is_on().then_some(label))?;
+        let off = probe.next_layer();
+        let label = probe.is_recording().then_some(label);
+        let (x, record) = self.attention.forward(x, label, off)?;
         let x = self.feed_forward.forward(&x)?;
-        if let Some(record) = &mut record {
+        if let Some(mut record) = record {
             record.token_norms = Some(row_lengths(&x)?.into());
+            probe.keep(record);
         }
-        Ok((x, record))
+        Ok(x)
     }
 }
 
@@ -88,7 +84,7 @@ impl TransformerEncoder {
     }
 
     /// `tokens` (tokens, width) to the same shape, and a record per block if
-    /// `capture` says so. Polls `task` before each block.
+    /// `watch` says so. Polls `task` before each block.
     ///
     /// # Errors
     /// As [`TransformerBlock::forward`]; [`Cancelled`].
@@ -96,17 +92,16 @@ impl TransformerEncoder {
         &self,
         tokens: &Tensor,
         layout: Tokens,
-        capture: Capture,
+        watch: &Watch,
         task: Task<'_>,
     ) -> std::result::Result<(Tensor, Vec<QueryKey>), E> {
         let mut x = tokens.clone();
         let mut records = Vec::new();
+        let mut probe = Probe::new(watch, &mut records);
         for (i, block) in self.blocks.iter().enumerate() {
             task.progress(i as f32 / self.blocks.len() as f32);
             task.check()?;
-            let (next, record) = block.forward(&x, layout, capture)?;
-            records.extend(record);
-            x = next;
+            x = block.forward(&x, layout, &mut probe)?;
         }
         let x = self.norm.forward(&x)?;
         task.progress(1.0);

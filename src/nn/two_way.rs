@@ -8,7 +8,7 @@
 use super::capture::{Bias, Grid, QueryKey, Tokens};
 use super::cross_attention::{CrossAttention, ImageSide};
 use super::kernels::{Activation, add_assign, gemm};
-use super::{LayerNorm, Linear};
+use super::{LayerNorm, Linear, Probe};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
@@ -83,9 +83,6 @@ pub struct TwoWayTransformer {
     positions: Vec<f32>,
     grid: Grid,
 }
-
-/// Where records of attention go; names follow the checkpoint's.
-type Records<'a> = Option<&'a mut Vec<QueryKey>>;
 
 impl TwoWayTransformer {
     /// `positions` are those of the image grid, (rows · columns, width).
@@ -179,7 +176,8 @@ impl TwoWayTransformer {
 
     /// Run `tokens` (n, width) against `image` (image tokens, width), whose
     /// projections for the first block are `first`. Gives both, updated;
-    /// attention between the two is recorded where asked for.
+    /// attention between the two is recorded where `probe` wants it, by names that
+    /// follow the checkpoint's.
     ///
     /// # Errors
     /// Never on a CPU; building the records is fallible in candle.
@@ -188,41 +186,21 @@ impl TwoWayTransformer {
         tokens: &[f32],
         mut image: Vec<f32>,
         first: &ImageProjections,
-        mut records: Records<'_>,
+        probe: &mut Probe<'_>,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let mut queries = tokens.to_vec();
         let mut made = None;
         for (i, block) in self.blocks.iter().enumerate() {
             let projected = made.as_ref().unwrap_or(first);
-            self.update_tokens(
-                block,
-                i,
-                &mut queries,
-                tokens,
-                projected,
-                records.as_deref_mut(),
-            )?;
-            self.update_image(
-                block,
-                i,
-                &mut image,
-                &queries,
-                tokens,
-                projected,
-                records.as_deref_mut(),
-            )?;
+            self.update_tokens(block, i, &mut queries, tokens, projected, probe)?;
+            self.update_image(block, i, &mut image, (&queries, tokens), projected, probe)?;
             made = Some(self.project_for(i + 1, &image));
         }
         let projected = made.as_ref().unwrap_or(first);
         let q = self.last.q.apply(&sum(&queries, tokens));
-        if let Some(records) = records {
-            records.push(self.record("final_attn_token_to_image", &self.last, &q, projected)?);
-        }
-        let (keys, values) = projected.sides();
-        add_assign(
-            &mut queries,
-            &self.last.tokens_to_image(&q, keys, values, self.grid.len()),
-        );
+        let name = || "final_attn_token_to_image".to_owned();
+        let seen = self.look(&self.last, name, &q, projected, probe)?;
+        add_assign(&mut queries, &seen);
         self.last_norm.apply(&mut queries);
         Ok((queries, image))
     }
@@ -234,7 +212,7 @@ impl TwoWayTransformer {
         queries: &mut Vec<f32>,
         positions: &[f32],
         projected: &ImageProjections,
-        records: Records<'_>,
+        probe: &mut Probe<'_>,
     ) -> Result<()> {
         if index == 0 {
             // The first block has no positions yet and replaces the tokens.
@@ -247,15 +225,9 @@ impl TwoWayTransformer {
         block.norms[0].apply(queries);
         let attention = &block.to_image;
         let q = attention.q.apply(&sum(queries, positions));
-        if let Some(records) = records {
-            let name = format!("layers.{index}.cross_attn_token_to_image");
-            records.push(self.record(&name, attention, &q, projected)?);
-        }
-        let (keys, values) = projected.sides();
-        add_assign(
-            queries,
-            &attention.tokens_to_image(&q, keys, values, self.grid.len()),
-        );
+        let name = || format!("layers.{index}.cross_attn_token_to_image");
+        let seen = self.look(attention, name, &q, projected, probe)?;
+        add_assign(queries, &seen);
         block.norms[1].apply(queries);
         let mut hidden = block.mlp[0].apply(queries);
         block.activation.apply(&mut hidden);
@@ -264,26 +236,43 @@ impl TwoWayTransformer {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// What tokens with the queries `q` (tokens, inner) see on the image:
+    /// (tokens, outer).
+    fn look(
+        &self,
+        attention: &CrossAttention,
+        name: impl FnOnce() -> String,
+        q: &[f32],
+        projected: &ImageProjections,
+        probe: &mut Probe<'_>,
+    ) -> Result<Vec<f32>> {
+        let off = probe.next_layer();
+        if probe.is_recording() {
+            probe.keep(self.record(name(), attention, q, projected)?);
+        }
+        let (keys, values) = projected.sides();
+        Ok(attention.tokens_to_image(q, keys, values, self.grid.len(), off))
+    }
+
     fn update_image(
         &self,
         block: &TwoWayBlock,
         index: usize,
         image: &mut [f32],
-        queries: &[f32],
-        positions: &[f32],
+        (queries, positions): (&[f32], &[f32]),
         projected: &ImageProjections,
-        records: Records<'_>,
+        probe: &mut Probe<'_>,
     ) -> Result<()> {
         let attention = &block.from_image;
         let side = attention.project_tokens(&sum(queries, positions), queries);
         let packed = attention.pack_tokens(&side);
         let (stride, inner) = (projected.stride, projected.inner);
-        if let Some(records) = records {
+        let off = probe.next_layer();
+        if probe.is_recording() {
             let n = self.grid.len();
             let image_queries = heads_first(&projected.positioned[inner..], stride, n, attention)?;
             let keys = heads_first(&side.keys, attention.inner(), side.tokens, attention)?;
-            records.push(QueryKey::stored(
+            probe.keep(QueryKey::stored(
                 format!("layers.{index}.cross_attn_image_to_token"),
                 (
                     Tokens {
@@ -307,13 +296,13 @@ impl TwoWayTransformer {
         let rows = image.par_chunks_mut(ROWS * width);
         rows.zip(projected.positioned.par_chunks(ROWS * stride))
             .for_each_init(
-                || (Vec::new(), Vec::new()),
-                |(scores, mixed), (image, positioned)| {
+                || [const { Vec::new() }; 2],
+                |buffers, (image, positioned)| {
                     let queries = ImageSide {
                         values: &positioned[inner..],
                         stride,
                     };
-                    attention.image_to_tokens(queries, &packed, scores, mixed, image);
+                    attention.image_to_tokens(queries, (&packed, off), buffers, image);
                     block.norms[3].apply(image);
                 },
             );
@@ -323,7 +312,7 @@ impl TwoWayTransformer {
     /// A record of tokens looking at the image.
     fn record(
         &self,
-        name: &str,
+        name: String,
         attention: &CrossAttention,
         q: &[f32],
         projected: &ImageProjections,
@@ -333,7 +322,7 @@ impl TwoWayTransformer {
         let n = self.grid.len();
         let keys = heads_first(&projected.positioned, projected.stride, n, attention)?;
         QueryKey::stored(
-            name.to_owned(),
+            name,
             (
                 Tokens {
                     prefix: tokens,

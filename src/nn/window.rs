@@ -4,7 +4,7 @@
 use super::capture::{Grid, Windows};
 use super::kernels::{Scratch, add_assign, gemm, softmax_rows};
 use super::values::{Values, map_size};
-use super::{LayerNorm, Linear};
+use super::{LayerAblation, LayerNorm, Linear};
 use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -104,15 +104,15 @@ impl WindowAttention {
 
     /// `x + attention(norm(x))`, (height, width, channels). The grid is padded
     /// to whole windows with zeros before the norm; padded tokens are keys like
-    /// others.
+    /// others. Attention heads that are `off` contribute nothing.
     ///
     /// # Errors
     /// If the channels differ or the tensor is not plain f32.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, off: LayerAblation<'_>) -> Result<Tensor> {
         let values = Values::of(x)?;
         let bias = Values::of(&self.bias)?;
         let job = Job::new(self, x, &values, &bias)?;
-        let one = |buffers: &mut Buffers, window| job.window(window, buffers);
+        let one = |buffers: &mut Buffers, window| job.window(window, off, buffers);
         let windows = (0..job.windows.count()).into_par_iter();
         let parts: Vec<Vec<f32>> = windows.map_init(Buffers::default, one).collect();
         Tensor::from_vec(job.gather(&parts), x.dims(), x.device())
@@ -205,7 +205,7 @@ impl<'a> Job<'a> {
 
     /// The layer's contribution in a window: (rows, columns, channels) of what
     /// lies inside the grid.
-    fn window(&self, window: usize, buffers: &mut Buffers) -> Vec<f32> {
+    fn window(&self, window: usize, off: LayerAblation<'_>, buffers: &mut Buffers) -> Vec<f32> {
         self.project(window, buffers);
         let (_, _, height, width) = self.extent(window);
         let layer = self.layer;
@@ -217,6 +217,7 @@ impl<'a> Job<'a> {
             let bias = &self.bias[head * side.pow(4)..][..asked * side * side];
             attend(layer, head, asked, bias, buffers);
         }
+        off.silence(&mut buffers.mixed, inner, layer.head_dim());
         let mut out = vec![0.0; height * width * channels];
         let weights = layer.project.packed().view();
         // A window as wide as the grid's part has no gaps between its rows.

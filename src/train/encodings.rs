@@ -6,7 +6,7 @@ use super::pictures::{Raw, rims};
 use super::{Example, Examples, Map, OUTSIDE, Random, Target, TrainError};
 use crate::formats::write_files;
 use crate::models::{Encoding, FeatureMap, PromptableModel};
-use crate::nn::Capture;
+use crate::nn::Watch;
 use crate::task::Task;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -78,7 +78,7 @@ impl Missing<'_> {
                 row.as_chunks_mut::<3>().0.reverse();
             }
         }
-        let encoding = encoder.encode(&rgb, width, height, Capture::Off, task)?;
+        let encoding = encoder.encode(&rgb, width, height, &Watch::default(), task)?;
         write(
             &store.path(&bytes_of(self.file())?, self.mirrored),
             &encoding,

@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::inspection::Inspection;
 use super::message::Stage;
 use super::steps::{JobError, Steps};
+use super::what_if::{Outcome, WhatIf};
 use crate::attention::{
     self, AttentionError, Guide, HeadStatistics, Heatmap, LayerMaps, Layers, Place, Prototype,
     Reverse, RolloutOptions, Row, key_view, rollout_row, statistics,
@@ -50,6 +51,10 @@ pub enum Analysis {
         /// From which similarity on it counts.
         least: f32,
     },
+    /// The prediction without some attention heads.
+    WhatIf(WhatIf),
+    /// The same, for ranking all attention heads one by one.
+    Rank(WhatIf),
 }
 
 /// What to be like.
@@ -91,18 +96,24 @@ pub enum AnalysisKind {
     Similar,
     /// [`Analysis::SimilarIn`].
     SimilarIn,
+    /// [`Analysis::WhatIf`].
+    WhatIf,
+    /// [`Analysis::Rank`].
+    Rank,
 }
 
 impl AnalysisKind {
     /// All of them; what is waited for with the pointer in the air comes first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Rows,
         Self::Prompt,
         Self::Refine,
         Self::Similar,
         Self::Rollout,
+        Self::WhatIf,
         Self::Reverse,
         Self::Statistics,
+        Self::Rank,
         Self::SimilarIn,
     ];
 }
@@ -119,6 +130,8 @@ impl Analysis {
             Self::Refine { .. } => AnalysisKind::Refine,
             Self::Similar(_) => AnalysisKind::Similar,
             Self::SimilarIn { .. } => AnalysisKind::SimilarIn,
+            Self::WhatIf(_) => AnalysisKind::WhatIf,
+            Self::Rank(_) => AnalysisKind::Rank,
         }
     }
 }
@@ -143,6 +156,8 @@ pub enum Analysed {
     Similar(Similar),
     /// Of [`Analysis::SimilarIn`].
     Elsewhere(Elsewhere),
+    /// Of [`Analysis::WhatIf`] and [`Analysis::Rank`].
+    Outcome(Outcome),
 }
 
 /// Where a photo is like something.
@@ -206,7 +221,9 @@ pub(super) fn of_records(
         Analysis::Prompt(_)
         | Analysis::Refine { .. }
         | Analysis::Similar(_)
-        | Analysis::SimilarIn { .. } => return None,
+        | Analysis::SimilarIn { .. }
+        | Analysis::WhatIf(_)
+        | Analysis::Rank(_) => return None,
     })
 }
 

@@ -245,7 +245,7 @@ impl Engine for FakeEngine {
         steps: &Steps<'_>,
     ) -> Result<(ModelInfo, Found), JobError> {
         let info = known(model)?;
-        let asked = (model.to_owned(), *options);
+        let asked = (model.to_owned(), options.clone());
         self.control.lock().predictions.push(asked);
         steps.run(Stage::Predicting, |task| {
             self.control.pass(Stage::Predicting, task)
@@ -289,7 +289,7 @@ impl Engine for FakeEngine {
         })?;
         Ok(Inspection {
             name: model.to_owned(),
-            options: *options,
+            options: options.clone(),
             model: info,
             layers: attention::layers(photo)?,
         })

@@ -11,13 +11,14 @@ use super::inspection::Inspection;
 use super::message::{ClassArea, Found, Likely, Proposal, Stage};
 use super::similar::{elsewhere, similar};
 use super::steps::{JobError, Steps};
+use super::what_if::{Outcome, WhatIf};
 use crate::attention::Layers;
 use crate::label::Mask;
 use crate::models::predict::{self, Framing, Picture, Semantic};
 use crate::models::{
     Capability, Encoding, EverythingOptions, LoadedModel, ModelInfo, Prompt, registry,
 };
-use crate::nn::Capture;
+use crate::nn::{Capture, Watch};
 use crate::photo::{self, Photo};
 
 /// The model that is used where none is named.
@@ -95,7 +96,7 @@ impl ModelEngine {
         steps: &Steps<'_>,
     ) -> Result<Option<Encoding>, JobError> {
         let as_trained = options.framing == Framing::Trained && options.input.is_none();
-        if !as_trained || options.capture.is_on() {
+        if !as_trained || options.watch() != Watch::default() {
             return Ok(None);
         }
         let prompter = self.prompter.clone();
@@ -104,6 +105,55 @@ impl ModelEngine {
             return Ok(None);
         }
         Ok(Some(self.encoded(photo, steps)?.1))
+    }
+
+    /// The prediction without some attention heads. It is not kept: the next
+    /// one is without others.
+    fn without(
+        &mut self,
+        photo: &Arc<Photo>,
+        inspection: &Inspection,
+        what: &WhatIf,
+        steps: &Steps<'_>,
+    ) -> Result<Outcome, JobError> {
+        let options = predict::Options {
+            ablation: what.encoder.clone(),
+            capture: Capture::Off,
+            ..inspection.options.clone()
+        };
+        let model = self.model(&inspection.name, steps)?;
+        if model.info.can(Capability::Classes) {
+            let all = usize::MAX;
+            let found = steps.run(Stage::Predicting, |task| {
+                classes(&model, picture(photo), &options, all, task)
+            })?;
+            return Ok(Outcome::of(found));
+        }
+        if !model.info.can(Capability::Prompts) {
+            let (_, found) = self.predict(photo, &inspection.name, &options, steps)?;
+            return Ok(Outcome::of(found));
+        }
+        let prompt = what.prompt.as_ref();
+        let prompt = prompt.ok_or_else(|| JobError::Failed("there is no prompt".to_owned()))?;
+        let encoding = if what.encoder.is_empty() {
+            self.observe(photo, &inspection.name, &inspection.options, steps)?
+                .seen
+        } else {
+            encode(&model, photo, &options.watch(), steps)?
+        };
+        let Seen::Encoding(encoding) = encoding else {
+            return Err(JobError::Failed("this model takes no prompts".to_owned()));
+        };
+        steps.run(Stage::Decoding, |_| {
+            let watch = Watch {
+                capture: Capture::Off,
+                ablation: what.decoder.clone(),
+            };
+            let prediction = model.promptable()?.decode(&encoding, prompt, &watch)?;
+            let best = prediction.candidates.get(prediction.best);
+            let best = best.ok_or_else(|| JobError::Failed("there is no mask".to_owned()))?;
+            Ok::<_, JobError>(Outcome::Mask(best.mask(&encoding), best.score))
+        })
     }
 
     /// The prompter with its encoding of the photo, and whether that was in
@@ -118,7 +168,7 @@ impl ModelEngine {
         // One that was inspected serves as well.
         let inspected = key(&name, &recording(&predict::Options::default()));
         let known = self.cache.get(photo, &inspected).map(|seen| (seen, true));
-        let encode = || encode(&model, photo, Capture::Off, steps);
+        let encode = || encode(&model, photo, &Watch::default(), steps);
         let found = match known {
             Some(found) => found,
             None => self.seen(photo, &name, encode)?,
@@ -136,13 +186,13 @@ impl ModelEngine {
 fn encode(
     model: &LoadedModel,
     photo: &Photo,
-    capture: Capture,
+    watch: &Watch,
     steps: &Steps<'_>,
 ) -> Result<Seen, JobError> {
     let promptable = model.promptable()?;
     let (width, height) = (photo.width(), photo.height());
     let encoding = steps.run(Stage::Encoding, |task| {
-        promptable.encode(photo.rgb(), width, height, capture, task)
+        promptable.encode(photo.rgb(), width, height, watch, task)
     })?;
     Ok(Seen::Encoding(encoding))
 }
@@ -151,7 +201,7 @@ fn encode(
 fn recording(options: &predict::Options) -> predict::Options {
     predict::Options {
         capture: Capture::QueriesAndKeys,
-        ..*options
+        ..options.clone()
     }
 }
 
@@ -171,7 +221,7 @@ fn prompt_attention(seen: &Observed, prompt: &Prompt) -> Result<Analysed, JobErr
         )));
     };
     let promptable = seen.model.promptable()?;
-    let prediction = promptable.decode(encoding, prompt, Capture::QueriesAndKeys)?;
+    let prediction = promptable.decode(encoding, prompt, &Capture::QueriesAndKeys.into())?;
     Ok(Analysed::Prompt(PromptAttention {
         layers: Layers {
             records: prediction.records.into(),
@@ -220,7 +270,7 @@ impl Engine for ModelEngine {
         let (model, encoding, _) = self.encoded(photo, steps)?;
         let promptable = model.promptable()?;
         steps.run(Stage::Decoding, |task| {
-            let prediction = promptable.decode(&encoding, prompt, Capture::Off)?;
+            let prediction = promptable.decode(&encoding, prompt, &Watch::default())?;
             let mut proposals = Vec::with_capacity(prediction.candidates.len());
             for (index, candidate) in prediction.candidates.into_iter().enumerate() {
                 task.check()?;
@@ -272,7 +322,7 @@ impl Engine for ModelEngine {
         let encoding = self.shared_encoding(&model, photo, options, steps)?;
         let found = steps.run(Stage::Predicting, |task| {
             if info.can(Capability::Classes) {
-                return classes(&model, picture, options, task);
+                return classes(&model, picture, options, LIKELIEST, task);
             }
             let semantic = match &encoding {
                 Some(encoding) => predict::segment_encoding(&model, encoding, task)?,
@@ -295,7 +345,7 @@ impl Engine for ModelEngine {
         let key = key(model, options);
         let compute = || {
             if loaded.info.can(Capability::Prompts) {
-                return encode(&loaded, photo, options.capture, steps);
+                return encode(&loaded, photo, &options.watch(), steps);
             }
             let observation = steps.run(Stage::Predicting, |task| {
                 predict::observe(&loaded, picture(photo), options, task)
@@ -360,6 +410,10 @@ impl Engine for ModelEngine {
                 let found = steps.run(Stage::Analysing, |_| elsewhere(&seen, prototype, *least))?;
                 Ok(Analysed::Elsewhere(found))
             }
+            Analysis::WhatIf(what) | Analysis::Rank(what) => {
+                let outcome = self.without(photo, inspection, what, steps)?;
+                Ok(Analysed::Outcome(outcome))
+            }
             _ => Err(JobError::Failed("this question has no answer".to_owned())),
         }
     }
@@ -379,10 +433,11 @@ fn classes(
     model: &LoadedModel,
     picture: Picture<'_>,
     options: &predict::Options,
+    count: usize,
     task: crate::task::Task<'_>,
 ) -> Result<Found, JobError> {
     let classification = predict::classify(model, picture, options, task)?;
-    let likely = classification.top(LIKELIEST).into_iter().map(|id| Likely {
+    let likely = classification.top(count).into_iter().map(|id| Likely {
         name: model.info.labels.name(id),
         probability: classification.probabilities[id],
     });

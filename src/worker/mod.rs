@@ -36,6 +36,7 @@ mod similar;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod what_if;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +58,8 @@ pub use message::{
 
 pub use outbox::Wake;
 pub use service::panic_sentence;
+pub use what_if::{Change, Outcome, WhatIf};
+
 pub use steps::{JobError, Steps, unwatched};
 
 use crate::task::Cancel;

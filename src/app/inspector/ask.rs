@@ -102,6 +102,7 @@ impl App {
         self.ask_rows();
         self.ask_statistics();
         self.ask_rollout();
+        self.ask_what_if();
         self.search_on();
         self.inspector.draw(self.settings.attention.mass);
     }
@@ -308,6 +309,8 @@ impl App {
             (Asked::Refine(_), Analysed::Refined(mask)) => self.offer_refined(mask),
             (Asked::Similar(_), Analysed::Similar(similar)) => self.offer_similar(similar),
             (Asked::SimilarIn(path), Analysed::Elsewhere(found)) => self.searched(path, found),
+            (Asked::WhatIf(of), Analysed::Outcome(outcome)) => self.predicted_without(of, outcome),
+            (Asked::Rank(head, of), Analysed::Outcome(outcome)) => self.ranked(head, &of, &outcome),
             (asked, analysed) => self.inspector.take(asked, analysed),
         }
         self.inspect();

@@ -18,6 +18,14 @@ pub enum AttentionCommand {
     Compare(usize, usize),
     /// Switch this attention head off, or on again, to see what it does.
     ToggleOff(usize, usize),
+    /// Switch all attention heads of a layer off, or on again.
+    ToggleLayerOff(usize),
+    /// Switch all on again.
+    AllOn,
+    /// Find out which attention heads matter most for the prediction.
+    Rank,
+    /// Stop that.
+    StopRanking,
     /// Compare no longer.
     CompareNothing,
     /// Look from these tokens.
@@ -52,7 +60,11 @@ impl App {
                 let same = self.inspector.compared == Some((layer, head));
                 self.inspector.compared = (!same).then_some((layer, head));
             }
-            C::ToggleOff(layer, head) => self.toggle_off(layer, head),
+            C::ToggleOff(layer, head) => self.toggle_off((layer, head)),
+            C::ToggleLayerOff(layer) => self.toggle_layer_off(layer),
+            C::AllOn => self.all_on(),
+            C::Rank => self.rank(),
+            C::StopRanking => self.stop_ranking(),
             C::CompareNothing => self.inspector.compared = None,
             C::AskFrom(asking) => self.inspector.asking = asking,
             C::ClearProbes => drop(self.clear_probes()),
@@ -73,13 +85,6 @@ impl App {
             C::ShowHit(path) => self.show_hit(path),
         }
         self.inspect();
-    }
-
-    fn toggle_off(&mut self, layer: usize, head: usize) {
-        let off = &mut self.inspector.off;
-        if !off.remove(&(layer, head)) {
-            off.insert((layer, head));
-        }
     }
 
     fn choose_heads(&mut self, layer: usize, heads: Vec<usize>) {
@@ -121,6 +126,7 @@ impl AttentionCommand {
                 Some("Find more like a segment on this photo first")
             }
             Self::SearchFolder => app.folder.is_none().then_some("Open a folder to search it"),
+            Self::Rank | Self::ToggleOff(..) | Self::ToggleLayerOff(_) => app.no_prediction(),
             Self::ToggleBrush => app.open.is_none().then_some("Open a photo first"),
             _ => None,
         }

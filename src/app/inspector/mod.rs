@@ -13,9 +13,11 @@ mod probe;
 mod search;
 mod show;
 mod state;
+mod what_if;
 
 pub use command::AttentionCommand;
 pub use look::Look;
 pub use search::{Hit, Search};
 pub use show::{Picture, Unit};
 pub use state::{Asking, Comparison, Inspector, Subject};
+pub use what_if::{Experiment, HeadId, Ranking};

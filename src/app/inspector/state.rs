@@ -1,6 +1,5 @@
 //! What is remembered of the inspector.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use super::probe::Probe;
 use super::search::Search;
 use super::show::Picture;
+use super::what_if::{Experiment, HeadId};
 use crate::app::OpenDocument;
 use crate::attention::{
     AttentionError, Direction, Fusion, HeadStatistics, LayerMaps, Layers, Place, Reverse,
@@ -18,7 +18,7 @@ use crate::models::geometry::View;
 use crate::models::{Prompt, predict};
 use crate::photo::Photo;
 use crate::worker::{
-    AnalysisKind, DocumentId, Inspection, JobId, Likeness, PromptAttention, Similar, Whole,
+    AnalysisKind, DocumentId, Inspection, JobId, Likeness, PromptAttention, Similar, WhatIf, Whole,
 };
 
 /// Whose attention is looked at.
@@ -112,8 +112,8 @@ pub struct Inspector {
     pub stroke: Mask,
     /// The place of the photo that the pointer was over last.
     pub hovered: Option<[f32; 2]>,
-    /// Layers and attention heads that are switched off.
-    pub off: BTreeSet<(usize, usize)>,
+    /// Attention heads that are switched off, and what that changes.
+    pub experiment: Experiment,
     /// Whether a stroke grows along the attention, instead of asking.
     pub grows: bool,
     /// What the stroke has grown to so far, and the part of the photo under its
@@ -182,6 +182,8 @@ pub(in crate::app) enum Asked {
     Similar(Likeness),
     /// A photo of the folder.
     SimilarIn(PathBuf),
+    WhatIf(WhatIf),
+    Rank(HeadId, WhatIf),
 }
 
 /// The rows of all attention heads for what is asked.
@@ -290,7 +292,7 @@ impl Inspector {
         self.refused = None;
         self.unanswered = None;
         self.compared = None;
-        self.off.clear();
+        self.experiment = Experiment::default();
         self.similar = None;
         self.search = None;
         self.grown = None;

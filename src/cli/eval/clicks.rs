@@ -22,7 +22,7 @@ use crate::evaluation::{
 use crate::formats::read_instance_map;
 use crate::label::Mask;
 use crate::models::{Capability, Encoding, ModelError, Prompt, PromptPoint, PromptableModel};
-use crate::nn::capture::Capture;
+use crate::nn::Watch;
 use crate::photo::{self, Limits};
 use crate::task::detached;
 
@@ -176,7 +176,10 @@ impl<'a> Robot<'a> {
         let photo = photo::decode(path, &self.args.limits)?;
         let start = Instant::now();
         let (rgb, width, height) = (photo.rgb(), photo.width(), photo.height());
-        let encoding = detached(|task| self.model.encode(rgb, width, height, Capture::Off, task));
+        let encoding = detached(|task| {
+            self.model
+                .encode(rgb, width, height, &Watch::default(), task)
+        });
         let encoding = encoding.map_err(|error| Failure::about(path, &error))?;
         self.photos += 1;
         self.encoding += start.elapsed();
@@ -195,7 +198,7 @@ impl<'a> Robot<'a> {
                 bbox: None,
                 mask: prior.take(),
             };
-            let mut found = model.decode(encoding, &prompt, Capture::Off)?;
+            let mut found = model.decode(encoding, &prompt, &Watch::default())?;
             let best = found.candidates.swap_remove(found.best);
             let mask = best.mask(encoding);
             prior = use_prior.then_some(best.low_res);

@@ -195,7 +195,7 @@ impl Source {
                 Ok(Self::Model {
                     model,
                     photos,
-                    options: *options,
+                    options: options.clone(),
                 })
             }
         }

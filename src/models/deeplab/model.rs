@@ -6,7 +6,8 @@ use crate::models::{
     Boundary, Config, Dense, ModelError, Output, OutputKind, PromptableModel, Run, VisionModel,
     Weights,
 };
-use crate::nn::capture::{Capture, QueryKey};
+use crate::nn::capture::QueryKey;
+use crate::nn::{Probe, Watch};
 use crate::task::Task;
 use candle_core::Tensor;
 use std::sync::Arc;
@@ -63,18 +64,13 @@ impl VitDeepLab {
     pub fn run_on(&self, maps: &[FeatureMap], task: Task<'_>) -> Result<Run, ModelError> {
         let inputs = maps.iter().map(FeatureMap::tensor);
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        self.ask(&inputs, Vec::new(), Capture::Off, task)
+        self.ask(&inputs, &Watch::default(), task)
     }
 
-    fn ask(
-        &self,
-        inputs: &[Tensor],
-        mut records: Vec<QueryKey>,
-        capture: Capture,
-        task: Task<'_>,
-    ) -> Result<Run, ModelError> {
+    fn ask(&self, inputs: &[Tensor], watch: &Watch, task: Task<'_>) -> Result<Run, ModelError> {
+        let mut records: Vec<QueryKey> = Vec::new();
         let mut pass = Pass {
-            records: capture.is_on().then_some(&mut records),
+            probe: Probe::new(watch, &mut records),
             task: Some(task),
         };
         let scores = self.network.observe(inputs, &mut pass)?;
@@ -111,7 +107,7 @@ fn objects(config: &Config) -> Result<Arc<[usize]>, ModelError> {
 }
 
 impl VisionModel for VitDeepLab {
-    fn run(&self, pixels: &Tensor, capture: Capture, task: Task<'_>) -> Result<Run, ModelError> {
+    fn run(&self, pixels: &Tensor, watch: &Watch, task: Task<'_>) -> Result<Run, ModelError> {
         let (height, width, _) = pixels.dims3()?;
         let least = self.stride();
         if height < least || width < least {
@@ -122,10 +118,10 @@ impl VisionModel for VitDeepLab {
             });
         }
         let Some(encoder) = &self.encoder else {
-            return self.ask(&[pixels.unsqueeze(0)?], Vec::new(), capture, task);
+            return self.ask(&[pixels.unsqueeze(0)?], watch, task);
         };
         let report = |fraction: f32| task.progress(fraction * ENCODING);
-        let (maps, records) = encoder.feature_maps(pixels, capture, task.reporting_to(&report))?;
+        let (maps, records) = encoder.feature_maps(pixels, watch, task.reporting_to(&report))?;
         let report = |fraction: f32| task.progress(ENCODING + fraction * (1.0 - ENCODING));
         let run = self.run_on(&maps, task.reporting_to(&report))?;
         Ok(Run { records, ..run })

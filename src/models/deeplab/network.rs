@@ -5,7 +5,7 @@ use super::aspp::Aspp;
 use super::decoder::Decoder;
 use super::layers::Linear;
 use crate::models::ModelError;
-use crate::nn::capture::QueryKey;
+use crate::nn::Probe;
 use crate::task::Task;
 use candle_core::Tensor;
 
@@ -23,8 +23,9 @@ pub struct Scores {
 /// What goes along with a forward pass.
 #[derive(Default)]
 pub struct Pass<'a> {
-    /// Queries and keys, layer by layer, if they are wanted; of one photo.
-    pub records: Option<&'a mut Vec<QueryKey>>,
+    /// Takes queries and keys, layer by layer, of one photo, and says which
+    /// attention heads are off.
+    pub probe: Probe<'a>,
     /// To be polled and reported to.
     pub task: Option<Task<'a>>,
 }

@@ -162,16 +162,21 @@ impl Block {
         pass: &mut Pass<'_>,
     ) -> Result<Tensor, ModelError> {
         let qkv = self.qkv.forward(&self.norms[0].forward(x)?)?;
-        let mixed = grad::attention(&qkv, config.heads)?;
+        let mut mixed = grad::attention(&qkv, config.heads)?;
+        let off = pass.probe.next_layer();
+        if !off.is_empty() {
+            let factors = off.factors(config.heads, config.width / config.heads);
+            mixed = mixed.broadcast_mul(&Tensor::new(factors, &Device::Cpu)?)?;
+        }
         let x = (x + self.project.forward(&mixed)?)?;
         let hidden = self.mlp[0].forward(&self.norms[1].forward(&x)?)?;
         let x = (x + self.mlp[1].forward(&grad::gelu(&hidden)?)?)?;
-        if let Some(records) = pass.records.as_deref_mut() {
+        if pass.probe.is_recording() {
             let mut record = record(&qkv, index, config, grid)?;
             let (_, tokens, width) = x.dims3()?;
             let tokens = x.reshape((tokens, width))?;
             record.token_norms = Some(crate::nn::row_lengths(&tokens)?.into());
-            records.push(record);
+            pass.probe.keep(record);
         }
         Ok(x)
     }

@@ -1,9 +1,10 @@
 //! The networks with random parameters: shapes, sizes, records, refusals.
 
 use super::*;
+use crate::models::testing::without_head;
 use crate::models::{Output, VisionModel, Weights};
-use crate::nn::capture::Capture;
-use crate::nn::testing::noise;
+use crate::nn::testing::{close, noise};
+use crate::nn::{Ablation, Capture, Watch};
 use crate::task::{Cancel, Task, detached};
 use candle_core::{Device, Tensor};
 use std::cell::RefCell;
@@ -90,12 +91,19 @@ fn a_network_on_encodings_takes_their_maps() {
     assert!(network.forward(&maps[..3]).is_err());
 }
 
-/// A checkpoint of the small plain network.
-fn checkpoint(object_classes: &str) -> Result<VitDeepLab, ModelError> {
+/// The tensors of the small plain network.
+fn tensors() -> Vec<u8> {
     let source = Noise::default();
     plain().build(&source).unwrap();
-    let tensors = source.0.into_inner();
-    let bytes = safetensors::serialize(&tensors, None).unwrap();
+    safetensors::serialize(source.0.into_inner(), None).unwrap()
+}
+
+/// A checkpoint of the small plain network.
+fn checkpoint(object_classes: &str) -> Result<VitDeepLab, ModelError> {
+    load(tensors(), object_classes)
+}
+
+fn load(bytes: Vec<u8>, object_classes: &str) -> Result<VitDeepLab, ModelError> {
     let weights = Weights::parse(bytes, "model.safetensors").unwrap();
     let network = serde_json::to_string(&plain()).unwrap();
     let text = format!(r#"{{"network": {network}, "object_classes": {object_classes}}}"#);
@@ -110,7 +118,7 @@ fn a_model_records_its_attention_layer_by_layer() {
     let model = checkpoint("[1]").unwrap();
     assert_eq!(model.stride(), 16);
     let picture = map(1, 48, 32, 3).squeeze(0).unwrap();
-    let run = detached(|task| model.run(&picture, Capture::QueriesAndKeys, task)).unwrap();
+    let run = detached(|task| model.run(&picture, &Capture::QueriesAndKeys.into(), task)).unwrap();
     assert_eq!(run.records.len(), 2);
     for (i, record) in run.records.iter().enumerate() {
         assert_eq!(record.layer, format!("backbone.blocks.{i}"));
@@ -132,7 +140,7 @@ fn a_model_records_its_attention_layer_by_layer() {
     assert_eq!(boundary.scores.dims(), [12, 8]);
     assert_eq!(&*boundary.classes, [1]);
     assert_eq!(dense.presence.unwrap().len(), 3);
-    let plain = detached(|task| model.run(&picture, Capture::Off, task)).unwrap();
+    let plain = detached(|task| model.run(&picture, &Watch::default(), task)).unwrap();
     assert!(plain.records.is_empty());
 }
 
@@ -140,11 +148,11 @@ fn a_model_records_its_attention_layer_by_layer() {
 fn a_model_refuses_specks_and_stops_when_asked() {
     let model = checkpoint("[]").unwrap();
     let picture = |rows| map(1, rows, 64, 3).squeeze(0).unwrap();
-    let small = detached(|task| model.run(&picture(15), Capture::Off, task));
+    let small = detached(|task| model.run(&picture(15), &Watch::default(), task));
     assert!(matches!(small, Err(ModelError::TooSmall { least: 16, .. })));
     let cancel = Cancel::new();
     cancel.cancel();
-    let stopped = model.run(&picture(64), Capture::Off, Task::new(&cancel, &|_| {}));
+    let stopped = model.run(&picture(64), &Watch::default(), Task::new(&cancel, &|_| {}));
     assert!(matches!(stopped, Err(ModelError::Cancelled)));
     assert!(checkpoint(r#""all""#).is_err());
 }
@@ -187,4 +195,39 @@ fn the_default_sizes_are_those_that_are_shipped() {
     };
     assert_eq!(parameters(r#"{"plain_vit": {}}"#), 4_773_513);
     assert_eq!(parameters(r#"{"tiny_vit": {}}"#), 392_009);
+}
+
+#[test]
+fn attention_heads_of_a_plain_network_go_off() {
+    let picture = map(1, 48, 32, 3).squeeze(0).unwrap();
+    let scores = |model: &VitDeepLab, ablation| {
+        let watch = Watch {
+            ablation,
+            ..Watch::default()
+        };
+        let run = detached(|task| model.run(&picture, &watch, task)).unwrap();
+        let Output::Dense(dense) = run.output else {
+            panic!("not dense");
+        };
+        dense
+            .logits
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
+    };
+    let (model, none) = (checkpoint("[]").unwrap(), Ablation::none());
+    let plain = scores(&model, none.clone());
+    assert_ne!(
+        scores(&model, none.with_layer(0, 2).with_layer(1, 2)),
+        plain
+    );
+    assert_eq!(scores(&model, none.with(2, 0).with(0, 2)), plain);
+    for layer in 0..2 {
+        let got = scores(&model, none.with(layer, 1));
+        assert_ne!(got, plain);
+        let name = format!("backbone.blocks.{layer}");
+        let less = load(without_head(&tensors(), &name, 1, 8), "[]").unwrap();
+        close(&got, &scores(&less, none.clone()), 1e-6);
+    }
 }

@@ -5,7 +5,7 @@ use crate::models::promptable::{ImageEncoder, Neck, ORIGINAL, Taps};
 use crate::models::{ModelError, Weights};
 use crate::nn::capture::QueryKey;
 use crate::nn::kernels::Activation;
-use crate::nn::{Bottleneck, ConvStem, Depthwise, MlpBlock, WindowAttention, row_lengths};
+use crate::nn::{Bottleneck, ConvStem, Depthwise, MlpBlock, Probe, WindowAttention, row_lengths};
 use crate::task::Task;
 use candle_core::Tensor;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl ImageEncoder for Encoder {
             task.check()?;
             x = match &step.block {
                 Block::Conv(block) => block.forward(&x)?,
-                Block::Transformer(block) => block.forward(&x, taps.records.as_deref_mut())?,
+                Block::Transformer(block) => block.forward(&x, &mut taps.probe)?,
             };
             if step.level {
                 taps.levels.push(x.clone());
@@ -202,18 +202,14 @@ impl TinyVitBlock {
         })
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        records: Option<&mut Vec<QueryKey>>,
-    ) -> Result<Tensor, ModelError> {
-        let y = self.attention.forward(x)?;
+    fn forward(&self, x: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor, ModelError> {
+        let y = self.attention.forward(x, probe.next_layer())?;
         let y = self.mlp.forward(&self.local_conv.forward(&y)?)?;
-        if let Some(records) = records {
+        if probe.is_recording() {
             let layer = format!("{}.attn", self.name);
             let mut record = QueryKey::windowed(layer, &self.attention, x)?;
             record.token_norms = Some(row_lengths(&y)?.into());
-            records.push(record);
+            probe.keep(record);
         }
         Ok(y)
     }

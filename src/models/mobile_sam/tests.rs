@@ -3,7 +3,10 @@
 use super::*;
 use crate::label::Mask;
 use crate::models::promptable::{Encoding, EverythingOptions, Prediction, Prompt};
-use crate::nn::capture::{Capture, Grouping, QueryKey};
+use crate::models::testing::without_head;
+use crate::nn::capture::{Grouping, QueryKey};
+use crate::nn::testing::close;
+use crate::nn::{Ablation, Capture, Watch};
 use crate::task::{Cancel, Cancelled, Task, detached};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -46,7 +49,7 @@ fn encoded() -> &'static Encoding {
     static ENCODING: OnceLock<Encoding> = OnceLock::new();
     ENCODING.get_or_init(|| {
         let (rgb, w, h) = scene();
-        detached(|task| model().encode(&rgb, w, h, Capture::QueriesAndKeys, task)).unwrap()
+        detached(|task| model().encode(&rgb, w, h, &Capture::QueriesAndKeys.into(), task)).unwrap()
     })
 }
 
@@ -73,7 +76,9 @@ fn a_click_or_a_box_finds_the_disc() {
         },
     ];
     for prompt in prompts {
-        let prediction = model().decode(encoded(), &prompt, Capture::Off).unwrap();
+        let prediction = model()
+            .decode(encoded(), &prompt, &Watch::default())
+            .unwrap();
         assert_eq!(prediction.candidates.len(), 4);
         assert_eq!(prediction.best > 0, prompt.is_single_point());
         let best = &prediction.candidates[prediction.best];
@@ -83,7 +88,9 @@ fn a_click_or_a_box_finds_the_disc() {
             mask: Some(best.low_res.clone()),
             ..prompt
         };
-        let again = model().decode(encoded(), &fed_back, Capture::Off).unwrap();
+        let again = model()
+            .decode(encoded(), &fed_back, &Watch::default())
+            .unwrap();
         assert!(again.candidates[again.best].mask(encoded()).iou(&disc()) > 0.95);
     }
 }
@@ -130,7 +137,7 @@ fn encoding_reports_progress_and_stops_when_asked() {
         }
     };
     let task = Task::new(&cancel, &report);
-    let stopped = model().encode(&rgb, w, h, Capture::Off, task);
+    let stopped = model().encode(&rgb, w, h, &Watch::default(), task);
     assert!(matches!(stopped, Err(ModelError::Cancelled)));
     assert_eq!(
         calls.load(Ordering::Relaxed),
@@ -142,7 +149,7 @@ fn encoding_reports_progress_and_stops_when_asked() {
     let report = |fraction: f32| seen.lock().unwrap().push(fraction);
     let cancel = Cancel::new();
     model()
-        .encode(&rgb, w, h, Capture::Off, Task::new(&cancel, &report))
+        .encode(&rgb, w, h, &Watch::default(), Task::new(&cancel, &report))
         .unwrap();
     let seen = seen.lock().unwrap();
     assert!(
@@ -176,7 +183,7 @@ fn every_attention_layer_that_sees_the_photo_is_recorded() {
     }
     let prompt = Prompt::point(60.0, 50.0);
     let prediction = model()
-        .decode(encoded(), &prompt, Capture::QueriesAndKeys)
+        .decode(encoded(), &prompt, &Capture::QueriesAndKeys.into())
         .unwrap();
     let names: Vec<&str> = prediction
         .records
@@ -198,7 +205,9 @@ fn every_attention_layer_that_sees_the_photo_is_recorded() {
         prediction.records[1].row(0, 0, 64 * 64 - 1).unwrap().len(),
         7
     );
-    let quiet = model().decode(encoded(), &prompt, Capture::Off).unwrap();
+    let quiet = model()
+        .decode(encoded(), &prompt, &Watch::default())
+        .unwrap();
     assert!(quiet.records.is_empty());
     let same = |p: &Prediction| p.candidates.iter().map(|c| c.score).collect::<Vec<_>>();
     assert_eq!(same(&quiet), same(&prediction));
@@ -208,12 +217,13 @@ fn every_attention_layer_that_sees_the_photo_is_recorded() {
 
 #[test]
 fn photos_of_any_shape_are_taken_and_wrong_sizes_are_not() {
-    let encode = |rgb: &[u8], w, h| detached(|task| model().encode(rgb, w, h, Capture::Off, task));
+    let encode =
+        |rgb: &[u8], w, h| detached(|task| model().encode(rgb, w, h, &Watch::default(), task));
     for (w, h) in [(1, 1), (1, 5000)] {
         let encoding = encode(&vec![90; (w * h * 3) as usize], w, h).unwrap();
         assert_eq!((encoding.width(), encoding.height()), (w, h));
         let prediction = model()
-            .decode(&encoding, &Prompt::point(0.5, 0.5), Capture::Off)
+            .decode(&encoding, &Prompt::point(0.5, 0.5), &Watch::default())
             .unwrap();
         assert!(prediction.candidates[0].mask(&encoding).area() <= u64::from(w * h));
     }
@@ -237,7 +247,9 @@ fn impossible_prompts_are_refused() {
         },
     ] {
         assert!(
-            model().decode(encoded(), &prompt, Capture::Off).is_err(),
+            model()
+                .decode(encoded(), &prompt, &Watch::default())
+                .is_err(),
             "{prompt:?}"
         );
     }
@@ -274,4 +286,56 @@ fn damaged_weights_are_refused_with_the_tensor_named() {
     let end = spoilt.len();
     spoilt[end - 4..].fill(0xff);
     assert!(matches!(load(&spoilt), ModelError::NotFinite { .. }));
+}
+
+fn off(ablation: Ablation) -> Watch {
+    Watch {
+        ablation,
+        ..Watch::default()
+    }
+}
+
+fn values(encoding: &Encoding) -> Vec<f32> {
+    let values = encoding.embedding().flatten_all().unwrap();
+    values.to_vec1::<f32>().unwrap()
+}
+
+#[test]
+fn attention_heads_of_the_encoder_go_off() {
+    let (rgb, w, h) = scene();
+    let encode = |model: &PromptableModel, ablation: Ablation| {
+        detached(|task| model.encode(&rgb, w, h, &off(ablation), task)).unwrap()
+    };
+    let (plain, none) = (values(encoded()), Ablation::none());
+    assert_eq!(values(&encode(model(), none.clone())), plain);
+    let layers = encoded().records();
+    for (layer, head) in [(0, 3), (layers.len() - 1, 9)] {
+        let got = values(&encode(model(), none.with(layer, head)));
+        assert_ne!(got, plain);
+        let name = &layers[layer].layer;
+        let less = without_head(bytes(), name, head, layers[layer].head_dim);
+        let less = from_safetensors(less).unwrap();
+        close(&got, &values(&encode(&less, none.clone())), 1e-6);
+    }
+}
+
+#[test]
+fn attention_heads_of_the_decoder_go_off() {
+    let prompt = Prompt::point(60.0, 50.0);
+    let decode =
+        |model: &PromptableModel, watch: &Watch| model.decode(encoded(), &prompt, watch).unwrap();
+    let flat = |found: &Prediction| -> Vec<f32> {
+        let masks = found.candidates.iter().map(|c| c.low_res.values());
+        masks.flatten().copied().collect()
+    };
+    let plain = decode(model(), &Capture::QueriesAndKeys.into());
+    let same = decode(model(), &off(Ablation::none()));
+    assert_eq!(flat(&plain), flat(&same));
+    for (layer, record) in plain.records.iter().enumerate() {
+        let got = flat(&decode(model(), &off(Ablation::none().with(layer, 5))));
+        assert_ne!(got, flat(&plain), "{}", record.layer);
+        let less = without_head(bytes(), &record.layer, 5, record.head_dim);
+        let less = from_safetensors(less).unwrap();
+        close(&got, &flat(&decode(&less, &Watch::default())), 1e-5);
+    }
 }

@@ -4,10 +4,10 @@
 use super::config::MobileVitConfig;
 use crate::models::checkpoint::Config;
 use crate::models::{ModelError, Weights, dense};
-use crate::nn::capture::QueryKey;
 use crate::nn::kernels::Activation;
 use crate::nn::{
-    Conv2d, FoldedConv, InvertedResidual, Linear, MlpBlock, MobileVitBlock, PhaseLayer, Reach,
+    Conv2d, FoldedConv, InvertedResidual, Linear, MlpBlock, MobileVitBlock, PhaseLayer, Probe,
+    Reach,
 };
 use crate::task::Task;
 use candle_core::Tensor;
@@ -175,7 +175,7 @@ impl Backbone {
     pub fn forward(
         &self,
         pixels: &Tensor,
-        mut records: Option<&mut Vec<QueryKey>>,
+        probe: &mut Probe<'_>,
         task: Task<'_>,
         share: f32,
     ) -> Result<Tensor, ModelError> {
@@ -202,14 +202,14 @@ impl Backbone {
             let mut phases = stage.block.unfold(&x)?;
             for (i, block) in stage.block.layers.iter().enumerate() {
                 step(layer)?;
-                match &mut records {
-                    None => block.forward(&mut phases)?,
-                    Some(records) => {
-                        let name = stage.attention(i);
-                        let mut record = block.forward_recorded(&mut phases, name)?;
-                        record.token_norms = Some(Arc::from(phases.norms()?));
-                        records.push(record);
-                    }
+                let off = probe.next_layer();
+                if probe.is_recording() {
+                    let name = stage.attention(i);
+                    let mut record = block.forward_recorded(&mut phases, name, off)?;
+                    record.token_norms = Some(Arc::from(phases.norms()?));
+                    probe.keep(record);
+                } else {
+                    block.forward(&mut phases, off)?;
                 }
             }
             task.check()?;

@@ -20,8 +20,7 @@ use super::checkpoint::Config;
 use super::dense::{self, HeadKind};
 use super::vision::{Output, OutputKind, Run, VisionModel};
 use super::{ModelError, Weights};
-use crate::nn::capture::Capture;
-use crate::nn::{Aspp, Conv2d, Linear, Reach};
+use crate::nn::{Aspp, Conv2d, Linear, Probe, Reach, Watch};
 use crate::task::Task;
 use backbone::{Backbone, Reader};
 use candle_core::Tensor;
@@ -114,7 +113,7 @@ fn aspp(reader: &Reader<'_>) -> Result<Aspp, ModelError> {
 }
 
 impl VisionModel for MobileVit {
-    fn run(&self, pixels: &Tensor, capture: Capture, task: Task<'_>) -> Result<Run, ModelError> {
+    fn run(&self, pixels: &Tensor, watch: &Watch, task: Task<'_>) -> Result<Run, ModelError> {
         let (height, width) = dense::picture_size(pixels)?;
         if height == 0 || width == 0 {
             let least = 1;
@@ -125,8 +124,10 @@ impl VisionModel for MobileVit {
             });
         }
         let mut records = Vec::new();
-        let kept = capture.is_on().then_some(&mut records);
-        let map = self.backbone.forward(pixels, kept, task, BACKBONE_SHARE)?;
+        let mut probe = Probe::new(watch, &mut records);
+        let map = self
+            .backbone
+            .forward(pixels, &mut probe, task, BACKBONE_SHARE)?;
         task.progress(BACKBONE_SHARE);
         task.check()?;
         let output = match &self.head {

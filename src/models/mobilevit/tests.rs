@@ -1,4 +1,5 @@
 use super::*;
+use crate::nn::Capture;
 use crate::nn::capture::Grouping;
 use crate::task::{Cancel, detached};
 use candle_core::Device;
@@ -100,7 +101,7 @@ fn the_output_stride_becomes_dilation() {
     for (asked, stride, rows) in [(8, 8, 12), (16, 16, 6), (32, 32, 3), (7, 32, 3)] {
         let model = load(&format!(r#"{{"output_stride": {asked}}}"#)).unwrap();
         assert_eq!(model.stride(), stride);
-        let run = detached(|task| model.run(&picture(96, 64), Capture::Off, task)).unwrap();
+        let run = detached(|task| model.run(&picture(96, 64), &Watch::default(), task)).unwrap();
         let Output::Dense(scores) = run.output else {
             panic!("not dense");
         };
@@ -113,7 +114,7 @@ fn phases_are_recorded_layer_by_layer() {
     let model = load(r#"{"architectures": ["MobileViTModel"]}"#).unwrap();
     // The maps have 5×7 and 3×4 pixels: odd sides are resized to whole patches.
     let picture = picture(40, 56);
-    let run = detached(|task| model.run(&picture, Capture::QueriesAndKeys, task)).unwrap();
+    let run = detached(|task| model.run(&picture, &Capture::QueriesAndKeys.into(), task)).unwrap();
     assert!(matches!(run.output, Output::Features));
     let grids = run.records.iter().map(|record| match record.grouping {
         Grouping::Phases { side: 2, grid } => (grid.rows, grid.columns),
@@ -138,7 +139,11 @@ fn it_stops_between_blocks_and_tells_how_far_it_is() {
             cancel.cancel();
         }
     };
-    let result = model.run(&picture(64, 64), Capture::Off, Task::new(&cancel, &report));
+    let result = model.run(
+        &picture(64, 64),
+        &Watch::default(),
+        Task::new(&cancel, &report),
+    );
     assert!(matches!(result, Err(ModelError::Cancelled)));
     let seen = seen.into_inner().unwrap();
     assert!(seen.len() > 3 && seen.is_sorted(), "{seen:?}");
@@ -148,7 +153,7 @@ fn it_stops_between_blocks_and_tells_how_far_it_is() {
 #[test]
 fn a_picture_of_one_pixel_works_and_of_none_does_not() {
     let model = load("{}").unwrap();
-    let run = |picture: &Tensor| detached(|task| model.run(picture, Capture::Off, task));
+    let run = |picture: &Tensor| detached(|task| model.run(picture, &Watch::default(), task));
     assert!(run(&picture(1, 1)).is_ok());
     assert!(matches!(
         run(&picture(0, 5)),

@@ -11,7 +11,7 @@ use crate::label::Rect;
 use crate::models::class_map::{ClassMap, certainty, means};
 use crate::models::geometry::View;
 use crate::models::{LoadedModel, ModelError};
-use crate::nn::Values;
+use crate::nn::{Values, Watch};
 use crate::task::Task;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -37,11 +37,15 @@ pub(super) fn segment(
         // Within one tile: nothing to slide over.
         let options = Options {
             framing: Framing::Pad,
-            ..*options
+            ..options.clone()
         };
         return segment_once(model, picture, &options, task);
     }
-    Sliding::new(model, picture, tile, task)?.run()
+    let watch = Watch {
+        ablation: options.ablation.clone(),
+        ..Watch::default()
+    };
+    Sliding::new(model, picture, (tile, watch), task)?.run()
 }
 
 fn aligned(side: usize) -> usize {
@@ -72,6 +76,7 @@ struct Sliding<'a> {
     model: &'a LoadedModel,
     picture: Picture<'a>,
     tile: (usize, usize),
+    watch: Watch,
     /// Pixels per step of the network's grid.
     step: usize,
     columns: Vec<usize>,
@@ -97,13 +102,14 @@ impl<'a> Sliding<'a> {
     fn new(
         model: &'a LoadedModel,
         picture: Picture<'a>,
-        tile: (usize, usize),
+        (tile, watch): ((usize, usize), Watch),
         task: Task<'a>,
     ) -> Result<Self, ModelError> {
         let mut sliding = Self {
             model,
             picture,
             tile,
+            watch,
             step: 1,
             columns: Vec::new(),
             rows: Vec::new(),
@@ -142,11 +148,10 @@ impl<'a> Sliding<'a> {
             .preprocessor
             .tile(self.picture.rgb, self.picture.size(), area)?;
         let quiet = |_: f32| {};
-        let run = self.model.vision()?.run(
-            &pixels,
-            Default::default(),
-            self.task.reporting_to(&quiet),
-        )?;
+        let run = self
+            .model
+            .vision()?
+            .run(&pixels, &self.watch, self.task.reporting_to(&quiet))?;
         Ok(dense(self.model, &run)?.logits.clone())
     }
 

@@ -1,21 +1,13 @@
 //! Framing and reading answers, on the tiny models of the parity fixtures.
 
+mod ablation;
+
 use super::*;
-use crate::models::{OUTSIDE, registry};
+use crate::models::OUTSIDE;
+use crate::models::testing::{folder, model};
 use crate::photo::{Limits, decode};
 use crate::task::{Cancel, detached};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
-
-fn model(name: &str) -> Arc<LoadedModel> {
-    detached(|task| registry::load(folder(name), task)).unwrap()
-}
 
 fn photo(name: &str) -> crate::photo::Photo {
     decode(&folder(name).join("image.png"), &Limits::default()).unwrap()

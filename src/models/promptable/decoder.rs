@@ -3,8 +3,10 @@
 use super::design::Design;
 use super::names::Names;
 use crate::models::{ModelError, Weights};
-use crate::nn::capture::{Grid, QueryKey};
-use crate::nn::{CrossAttention, ImageProjections, MaskHead, Mlp, TwoWayBlock, TwoWayTransformer};
+use crate::nn::capture::Grid;
+use crate::nn::{
+    CrossAttention, ImageProjections, MaskHead, Mlp, Probe, TwoWayBlock, TwoWayTransformer,
+};
 
 /// Epsilon of the norm after the last cross-attention and of the upscaling's
 /// channel-wise norm.
@@ -72,13 +74,12 @@ impl MaskDecoder {
         sparse: &[f32],
         image: Vec<f32>,
         projected: &ImageProjections,
-        mut records: Option<&mut Vec<QueryKey>>,
+        probe: &mut Probe<'_>,
         wanted: impl Fn(&[f32]) -> bool,
     ) -> Result<(Vec<Vec<f32>>, Vec<f32>), ModelError> {
         let tokens = [&self.tokens, sparse].concat();
-        let sink = records.as_deref_mut();
-        let (tokens, image) = self.transformer.forward(&tokens, image, projected, sink)?;
-        for record in records.into_iter().flatten() {
+        let (tokens, image) = self.transformer.forward(&tokens, image, projected, probe)?;
+        for record in probe.records() {
             record.layer.insert_str(0, "mask_decoder.transformer.");
         }
         let (score, rest) = tokens.split_at(self.width);

@@ -10,6 +10,7 @@
 use super::{Encoding, LowResMask, Prompt, PromptableModel};
 use crate::label::Mask;
 use crate::models::ModelError;
+use crate::nn::Probe;
 use crate::task::Task;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -181,7 +182,7 @@ fn ask(
             let prompt = Prompt::point(*x, *y);
             // Tokens 1 and up are for single points.
             let good = |scores: &[f32]| scores[1..].iter().any(|s| *s >= options.min_score);
-            let candidates = model.candidates(encoding, &prompt, None, good)?;
+            let candidates = model.candidates(encoding, &prompt, &mut Probe::default(), good)?;
             let kept: Vec<Kept> = candidates
                 .into_iter()
                 .skip(1)

@@ -29,8 +29,8 @@ pub use prompt::{LowResMask, MAX_POINTS, Prompt, PromptPoint};
 
 use super::{ModelError, Preprocessor, Weights};
 use crate::label::Mask;
-use crate::nn::Values;
-use crate::nn::capture::{Capture, QueryKey};
+use crate::nn::capture::QueryKey;
+use crate::nn::{Probe, Values, Watch};
 use crate::task::Task;
 use candle_core::Tensor;
 use decoder::MaskDecoder;
@@ -60,8 +60,9 @@ pub trait ImageEncoder: Send + Sync {
 /// Where an encoder leaves what passes by on the way to its embedding.
 #[derive(Debug)]
 pub struct Taps<'a> {
-    /// Queries and keys, layer by layer, if they are wanted.
-    pub records: Option<&'a mut Vec<QueryKey>>,
+    /// Takes queries and keys, layer by layer, and says which attention heads
+    /// are off.
+    pub probe: Probe<'a>,
     /// The maps (rows, columns, channels) of a hierarchical encoder's stages,
     /// finest first; the last is what the embedding is made of.
     pub levels: &'a mut Vec<Tensor>,
@@ -161,7 +162,9 @@ impl PromptableModel {
         1 + candidate
     }
 
-    /// Encode a photo of `width` × `height` pixels, interleaved `rgb`.
+    /// Encode a photo of `width` × `height` pixels, interleaved `rgb`. `watch`
+    /// says which of the encoder's attention heads to leave out, those that do
+    /// not exist being ignored, and whether to record queries and keys.
     ///
     /// # Errors
     /// If the pixels do not fit the size; [`ModelError::Cancelled`].
@@ -170,7 +173,7 @@ impl PromptableModel {
         rgb: &[u8],
         width: u32,
         height: u32,
-        capture: Capture,
+        watch: &Watch,
         task: Task<'_>,
     ) -> Result<Encoding, ModelError> {
         task.check()?;
@@ -178,7 +181,7 @@ impl PromptableModel {
         task.progress(PREPROCESSING);
         let report =
             |fraction: f32| task.progress(PREPROCESSING + fraction * (1.0 - PREPROCESSING));
-        self.encode_pixels(&pixels, width, height, capture, task.reporting_to(&report))
+        self.encode_pixels(&pixels, width, height, watch, task.reporting_to(&report))
     }
 
     /// The network's input for a photo, (frame, frame, 3): resized, normalised,
@@ -209,7 +212,7 @@ impl PromptableModel {
         pixels: &Tensor,
         width: u32,
         height: u32,
-        capture: Capture,
+        watch: &Watch,
         task: Task<'_>,
     ) -> Result<Encoding, ModelError> {
         let frame = self.design.frame;
@@ -221,7 +224,7 @@ impl PromptableModel {
         let mut records = Vec::new();
         let mut levels = Vec::new();
         let taps = Taps {
-            records: capture.is_on().then_some(&mut records),
+            probe: Probe::new(watch, &mut records),
             levels: &mut levels,
         };
         let embedding = self.encoder.forward(pixels, taps, task)?;
@@ -243,14 +246,14 @@ impl PromptableModel {
 
     /// What the encoder makes of a picture (rows, columns, 3), normalised and no
     /// larger than its frame: the maps of [`Encoding::feature_maps`], and
-    /// queries and keys if they are to be captured.
+    /// queries and keys if `watch` wants them.
     ///
     /// # Errors
     /// If the picture is too large; [`ModelError::Cancelled`].
     pub fn feature_maps(
         &self,
         pixels: &Tensor,
-        capture: Capture,
+        watch: &Watch,
         task: Task<'_>,
     ) -> Result<(Vec<FeatureMap>, Vec<QueryKey>), ModelError> {
         let (rows, columns, _) = pixels.dims3()?;
@@ -263,7 +266,7 @@ impl PromptableModel {
         let padded = padded.pad_with_zeros(1, 0, frame - columns)?.contiguous()?;
         let (mut records, mut levels) = (Vec::new(), Vec::new());
         let taps = Taps {
-            records: capture.is_on().then_some(&mut records),
+            probe: Probe::new(watch, &mut records),
             levels: &mut levels,
         };
         let embedding = self.encoder.forward(&padded, taps, task)?;
@@ -273,7 +276,8 @@ impl PromptableModel {
         Ok((maps.collect::<Result<_, _>>()?, records))
     }
 
-    /// The masks for a prompt.
+    /// The masks for a prompt. `watch` is for the decoder's attention between
+    /// prompt and photo, whose layers count as [`Prediction::records`] do.
     ///
     /// # Errors
     /// If the prompt makes no sense for the photo.
@@ -281,11 +285,11 @@ impl PromptableModel {
         &self,
         encoding: &Encoding,
         prompt: &Prompt,
-        capture: Capture,
+        watch: &Watch,
     ) -> Result<Prediction, ModelError> {
         let mut records = Vec::new();
-        let sink = capture.is_on().then_some(&mut records);
-        let candidates = self.candidates(encoding, prompt, sink, |_| true)?;
+        let mut probe = Probe::new(watch, &mut records);
+        let candidates = self.candidates(encoding, prompt, &mut probe, |_| true)?;
         let doubtless = self.design.choice == Choice::ByDoubt && !prompt.is_single_point();
         let best = if doubtless {
             0
@@ -305,7 +309,7 @@ impl PromptableModel {
         &self,
         encoding: &Encoding,
         prompt: &Prompt,
-        records: Option<&mut Vec<QueryKey>>,
+        probe: &mut Probe<'_>,
         wanted: impl Fn(&[f32]) -> bool,
     ) -> Result<Vec<Candidate>, ModelError> {
         let inner = &*encoding.0;
@@ -319,13 +323,13 @@ impl PromptableModel {
             None => {
                 let image = self.prompts.without_mask(&embedding);
                 self.decoder
-                    .forward(&sparse, image, &inner.projected, records, wanted)?
+                    .forward(&sparse, image, &inner.projected, probe, wanted)?
             }
             Some(mask) => {
                 let image = self.prompts.with_mask(&embedding, mask.values());
                 let projected = self.decoder.project(&image);
                 self.decoder
-                    .forward(&sparse, image, &projected, records, wanted)?
+                    .forward(&sparse, image, &projected, probe, wanted)?
             }
         };
         let masks = masks

@@ -3,10 +3,11 @@
 use super::VisionConfig;
 use crate::models::promptable::{HUGGING_FACE, ImageEncoder, Neck, Taps};
 use crate::models::{ModelError, Weights};
-use crate::nn::capture::{Grid, QueryKey};
+use crate::nn::capture::Grid;
 use crate::nn::kernels::add_assign;
 use crate::nn::{
-    LayerNorm, MlpBlock, PatchEmbedding, RelativeAttention, RelativePositions, Values, row_lengths,
+    LayerNorm, MlpBlock, PatchEmbedding, Probe, RelativeAttention, RelativePositions, Values,
+    row_lengths,
 };
 use crate::task::Task;
 use candle_core::Tensor;
@@ -88,7 +89,7 @@ impl ImageEncoder for Encoder {
         for block in &self.blocks {
             task.progress(done / total);
             task.check()?;
-            x = block.forward(&x, taps.records.as_deref_mut())?;
+            x = block.forward(&x, &mut taps.probe)?;
             done += block.cost;
         }
         task.progress(done / total);
@@ -123,17 +124,14 @@ impl Block {
         })
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        records: Option<&mut Vec<QueryKey>>,
-    ) -> Result<Tensor, ModelError> {
-        let layer = records.is_some().then_some(self.attention_name.as_str());
-        let (x, record) = self.attention.forward(x, layer)?;
+    fn forward(&self, x: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor, ModelError> {
+        let off = probe.next_layer();
+        let layer = probe.is_recording().then_some(&*self.attention_name);
+        let (x, record) = self.attention.forward(x, layer, off)?;
         let x = self.mlp.forward(&x)?;
-        if let (Some(records), Some(mut record)) = (records, record) {
+        if let Some(mut record) = record {
             record.token_norms = Some(row_lengths(&x)?.into());
-            records.push(record);
+            probe.keep(record);
         }
         Ok(x)
     }

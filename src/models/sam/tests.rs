@@ -2,9 +2,13 @@
 //! `tests/parity_sam.rs`.
 
 use super::*;
-use crate::models::Config;
 use crate::models::promptable::Choice;
+use crate::models::testing::{folder, model, with_tensors, without_head};
+use crate::models::{Config, Encoding, LoadedModel};
 use crate::nn::kernels::Activation;
+use crate::nn::testing::close;
+use crate::nn::{Ablation, Capture, Watch};
+use crate::task::{Task, detached};
 
 fn parse(json: &str) -> Result<SamConfig, ModelError> {
     SamConfig::of(&Config::parse_text(json, "here.json")?)
@@ -84,5 +88,43 @@ fn what_cannot_be_is_refused_with_the_file_named() {
             error.contains("here.json") && !error.contains('\n'),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn attention_heads_of_the_encoder_go_off() {
+    let image = image::open(folder("sam").join("image.png"))
+        .unwrap()
+        .to_rgb8();
+    let encode = |model: &LoadedModel, watch: Watch| {
+        let (width, height) = image.dimensions();
+        let model = model.promptable().unwrap();
+        let encode = |task: Task<'_>| model.encode(&image, width, height, &watch, task);
+        detached(encode).unwrap()
+    };
+    let flat = |encoding: &Encoding| -> Vec<f32> {
+        encoding
+            .embedding()
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap()
+    };
+    let off = |ablation| Watch {
+        ablation,
+        ..Watch::default()
+    };
+    let model = model("sam");
+    let recorded = encode(&model, Capture::QueriesAndKeys.into());
+    let plain = flat(&recorded);
+    assert_eq!(flat(&encode(&model, Watch::default())), plain);
+    let bytes = std::fs::read(folder("sam").join("model.safetensors")).unwrap();
+    // Layers with windows and layers without.
+    for (layer, record) in recorded.records().iter().enumerate() {
+        let got = flat(&encode(&model, off(Ablation::none().with(layer, 1))));
+        assert_ne!(got, plain, "layer {layer}");
+        let less = without_head(&bytes, &record.layer, 1, record.head_dim);
+        let less = with_tensors("sam", &less);
+        close(&got, &flat(&encode(&less, Watch::default())), 1e-6);
     }
 }

@@ -2,9 +2,8 @@
 
 use super::config::StageConfig;
 use crate::models::{ModelError, Weights};
-use crate::nn::capture::QueryKey;
 use crate::nn::kernels::Activation;
-use crate::nn::{Conv2d, LayerNorm, MixFfn, Reach, SpatialReductionAttention, row_lengths};
+use crate::nn::{Conv2d, LayerNorm, MixFfn, Probe, Reach, SpatialReductionAttention, row_lengths};
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -118,18 +117,16 @@ impl Block {
     }
 
     /// (rows, columns, channels) to the same shape.
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        records: Option<&mut Vec<QueryKey>>,
-    ) -> Result<Tensor, ModelError> {
-        let Some(records) = records else {
-            return Ok(self.ffn.forward(&self.attention.forward(x)?)?);
-        };
-        let (y, mut record) = self.attention.forward_recorded(x, self.name.clone())?;
+    pub fn forward(&self, x: &Tensor, probe: &mut Probe<'_>) -> Result<Tensor, ModelError> {
+        let off = probe.next_layer();
+        if !probe.is_recording() {
+            return Ok(self.ffn.forward(&self.attention.forward(x, off)?)?);
+        }
+        let name = self.name.clone();
+        let (y, mut record) = self.attention.forward_recorded(x, name, off)?;
         let y = self.ffn.forward(&y)?;
         record.token_norms = Some(Arc::from(row_lengths(&y)?));
-        records.push(record);
+        probe.keep(record);
         Ok(y)
     }
 }

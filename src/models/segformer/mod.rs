@@ -21,8 +21,7 @@ use super::checkpoint::Config;
 use super::dense::{self, HeadKind};
 use super::vision::{Output, OutputKind, Run, VisionModel};
 use super::{ModelError, Weights};
-use crate::nn::capture::{Capture, QueryKey};
-use crate::nn::{AllMlpHead, Linear, StageLinear};
+use crate::nn::{AllMlpHead, Linear, Probe, StageLinear, Watch};
 use crate::task::Task;
 use candle_core::Tensor;
 use encoder::Stage;
@@ -75,7 +74,7 @@ impl SegFormer {
     fn encode(
         &self,
         pixels: &Tensor,
-        mut records: Option<&mut Vec<QueryKey>>,
+        probe: &mut Probe<'_>,
         task: Task<'_>,
     ) -> Result<Vec<Tensor>, ModelError> {
         let cost = |stage: &Stage| EMBED_COST + stage.blocks.len();
@@ -92,7 +91,7 @@ impl SegFormer {
             let mut x = stage.embed(maps.last().unwrap_or(pixels))?;
             for block in &stage.blocks {
                 step(1)?;
-                x = block.forward(&x, records.as_deref_mut())?;
+                x = block.forward(&x, probe)?;
             }
             maps.push(stage.finish(&x)?);
         }
@@ -165,7 +164,7 @@ fn all_mlp_head(
 }
 
 impl VisionModel for SegFormer {
-    fn run(&self, pixels: &Tensor, capture: Capture, task: Task<'_>) -> Result<Run, ModelError> {
+    fn run(&self, pixels: &Tensor, watch: &Watch, task: Task<'_>) -> Result<Run, ModelError> {
         let size = dense::picture_size(pixels)?;
         if !self.fits(size) {
             return Err(ModelError::TooSmall {
@@ -175,7 +174,7 @@ impl VisionModel for SegFormer {
             });
         }
         let mut records = Vec::new();
-        let maps = self.encode(pixels, capture.is_on().then_some(&mut records), task)?;
+        let maps = self.encode(pixels, &mut Probe::new(watch, &mut records), task)?;
         let output = match &self.head {
             Head::Dense(head) => Output::Dense(head.forward(&maps)?.into()),
             Head::Classes(linear) => Output::Classes {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::nn::Capture;
 use crate::task::{Cancel, detached};
 use candle_core::Device;
 use std::sync::Mutex;
@@ -103,7 +104,8 @@ fn a_sparse_configuration_is_b0() {
 #[test]
 fn a_head_can_be_missing() {
     let model = load(r#"{"architectures": ["SegformerModel"]}"#).unwrap();
-    let run = detached(|task| model.run(&picture(64, 96), Capture::QueriesAndKeys, task)).unwrap();
+    let run = detached(|task| model.run(&picture(64, 96), &Capture::QueriesAndKeys.into(), task))
+        .unwrap();
     assert!(matches!(run.output, Output::Features));
     assert_eq!(run.records.len(), 5);
     assert_eq!(
@@ -118,7 +120,7 @@ fn a_head_can_be_missing() {
 #[test]
 fn a_picture_without_keys_is_too_small() {
     let model = load("{}").unwrap();
-    let run = |picture: &Tensor| detached(|task| model.run(picture, Capture::Off, task));
+    let run = |picture: &Tensor| detached(|task| model.run(picture, &Watch::default(), task));
     match run(&picture(64, 20)).err().unwrap() {
         ModelError::TooSmall {
             width,
@@ -145,7 +147,11 @@ fn it_stops_between_blocks_and_tells_how_far_it_is() {
             cancel.cancel();
         }
     };
-    let result = model.run(&picture(64, 64), Capture::Off, Task::new(&cancel, &report));
+    let result = model.run(
+        &picture(64, 64),
+        &Watch::default(),
+        Task::new(&cancel, &report),
+    );
     assert!(matches!(result, Err(ModelError::Cancelled)));
     let seen = seen.into_inner().unwrap();
     assert!(seen.len() > 3 && seen.is_sorted(), "{seen:?}");

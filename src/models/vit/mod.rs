@@ -31,8 +31,7 @@ mod tests;
 pub use config::{FeedForwardConfig, VitConfig};
 
 use super::{Config, Family, Hidden, ModelError, OutputKind, Run, VisionModel, Weights};
-use crate::nn::capture::Capture;
-use crate::nn::{Pooling, TransformerEncoder};
+use crate::nn::{Pooling, TransformerEncoder, Watch};
 use crate::task::Task;
 use candle_core::Tensor;
 use embeddings::Embeddings;
@@ -80,7 +79,7 @@ impl VisionTransformer {
 }
 
 impl VisionModel for VisionTransformer {
-    fn run(&self, pixels: &Tensor, capture: Capture, task: Task<'_>) -> Result<Run, ModelError> {
+    fn run(&self, pixels: &Tensor, watch: &Watch, task: Task<'_>) -> Result<Run, ModelError> {
         let (height, width, _) = pixels.dims3()?;
         if height < self.config.patch.0 || width < self.config.patch.1 {
             return Err(ModelError::TooSmall {
@@ -93,7 +92,7 @@ impl VisionModel for VisionTransformer {
         let (tokens, layout) = self.embeddings.forward(pixels)?;
         let (tokens, records) = self
             .encoder
-            .forward::<ModelError>(&tokens, layout, capture, task)?;
+            .forward::<ModelError>(&tokens, layout, watch, task)?;
         let output = self.head.read(&tokens, layout)?;
         Ok(Run {
             output,

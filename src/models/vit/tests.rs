@@ -1,8 +1,8 @@
 use super::*;
 use crate::models::{Output, OutputKind};
-use crate::nn::Interpolation;
 use crate::nn::kernels::Activation;
 use crate::nn::testing::{close, noise};
+use crate::nn::{Capture, Interpolation};
 use crate::task::{Cancel, detached};
 use candle_core::{DType, Device};
 use std::collections::HashMap;
@@ -94,7 +94,7 @@ fn picture(rows: usize, columns: usize) -> Tensor {
 }
 
 fn run(model: &VisionTransformer, pixels: &Tensor) -> Run {
-    detached(|task| model.run(pixels, Capture::QueriesAndKeys, task)).unwrap()
+    detached(|task| model.run(pixels, &Capture::QueriesAndKeys.into(), task)).unwrap()
 }
 
 fn flat(tensor: &Tensor) -> Vec<f32> {
@@ -231,7 +231,7 @@ fn any_picture_of_a_patch_or_more_will_do() {
     let layout = run(&model, &picture(7, 21)).hidden.unwrap().layout;
     let grid = layout.grid.unwrap();
     assert_eq!((layout.prefix, grid.rows, grid.columns), (1, 1, 5));
-    let error = detached(|task| model.run(&picture(3, 90), Capture::Off, task));
+    let error = detached(|task| model.run(&picture(3, 90), &Watch::default(), task));
     assert!(matches!(error, Err(ModelError::TooSmall { least: 4, .. })));
     assert_eq!(model.stride(), 4);
 }
@@ -281,7 +281,7 @@ fn a_cancelled_run_gives_nothing() {
     let cancel = Cancel::new();
     let stop = |_: f32| cancel.cancel();
     let task = Task::new(&cancel, &stop);
-    let stopped = model.run(&picture(8, 8), Capture::Off, task);
+    let stopped = model.run(&picture(8, 8), &Watch::default(), task);
     assert!(matches!(stopped, Err(ModelError::Cancelled)));
 }
 
@@ -391,5 +391,5 @@ fn dinov2s_classifier_looks_at_the_mean_patch_too() {
 fn pixels_must_have_three_channels() {
     let model = load(&vit_tensors(""), &tiny("")).unwrap();
     let grey = Tensor::zeros((8, 8, 1), DType::F32, &Device::Cpu).unwrap();
-    assert!(detached(|task| model.run(&grey, Capture::Off, task)).is_err());
+    assert!(detached(|task| model.run(&grey, &Watch::default(), task)).is_err());
 }

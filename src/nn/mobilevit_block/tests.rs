@@ -119,13 +119,17 @@ fn groups_do_not_see_each_other() {
     };
     let tokens = map(4, 50, width);
     let mut all = phases(&tokens, 2, 10);
-    let record = layer.forward_recorded(&mut all, "b".into()).unwrap();
+    let record = layer
+        .forward_recorded(&mut all, "b".into(), LayerAblation::default())
+        .unwrap();
     let mut again = phases(&tokens, 2, 10);
-    layer.forward(&mut again).unwrap();
+    layer.forward(&mut again, LayerAblation::default()).unwrap();
     assert_eq!(flat(&all.tokens), flat(&again.tokens));
     for group in 0..4 {
         let mut one = phases(&tokens.narrow(0, group, 1).unwrap(), 1, 5);
-        let alone = layer.forward_recorded(&mut one, "a".into()).unwrap();
+        let alone = layer
+            .forward_recorded(&mut one, "a".into(), LayerAblation::default())
+            .unwrap();
         let want = flat(&one.tokens);
         close(&flat(&all.tokens.get(group).unwrap()), &want, 1e-6);
         let want = alone.row(1, 0, 7).unwrap();
@@ -162,6 +166,8 @@ fn a_layer_is_its_parts() {
         tokens,
         patches: patches(3, 11, 1),
     };
-    layer.forward(&mut phases).unwrap();
+    layer
+        .forward(&mut phases, LayerAblation::default())
+        .unwrap();
     close(&flat(&phases.tokens), &flat(&want), 1e-5);
 }

@@ -107,7 +107,10 @@ fn check(sizes: &Sizes) {
     let Grid { rows, columns } = sizes.grid;
     let x = noise(rows * columns * 7, 9);
     let tensor = Tensor::from_slice(&x, (rows, columns, 7), &Device::Cpu).unwrap();
-    let (got, record) = parts.layer.forward(&tensor, Some("layer")).unwrap();
+    let (got, record) = parts
+        .layer
+        .forward(&tensor, Some("layer"), LayerAblation::default())
+        .unwrap();
     let (want, weights) = definition(sizes, &parts, &x);
     close(&Values::of(&got).unwrap(), &want, 1e-5);
     let record = record.unwrap();
@@ -121,7 +124,10 @@ fn check(sizes: &Sizes) {
         }
     }
     close(&rows, &weights, 1e-5);
-    let (quiet, none) = parts.layer.forward(&tensor, None).unwrap();
+    let (quiet, none) = parts
+        .layer
+        .forward(&tensor, None, LayerAblation::default())
+        .unwrap();
     assert!(none.is_none());
     assert_eq!(&*Values::of(&quiet).unwrap(), &*Values::of(&got).unwrap());
 }
@@ -157,9 +163,21 @@ fn another_map_than_that_of_the_positions_is_refused() {
     let layer = parts(&sizes).layer;
     let tensor =
         |dims: (usize, usize, usize)| Tensor::zeros(dims, candle_core::DType::F32, &Device::Cpu);
-    assert!(layer.forward(&tensor((2, 3, 7)).unwrap(), None).is_ok());
-    assert!(layer.forward(&tensor((3, 2, 7)).unwrap(), None).is_err());
-    assert!(layer.forward(&tensor((2, 3, 6)).unwrap(), None).is_err());
+    assert!(
+        layer
+            .forward(&tensor((2, 3, 7)).unwrap(), None, LayerAblation::default())
+            .is_ok()
+    );
+    assert!(
+        layer
+            .forward(&tensor((3, 2, 7)).unwrap(), None, LayerAblation::default())
+            .is_err()
+    );
+    assert!(
+        layer
+            .forward(&tensor((2, 3, 6)).unwrap(), None, LayerAblation::default())
+            .is_err()
+    );
 }
 
 proptest! {

@@ -85,7 +85,9 @@ fn it_is_softmax_attention_of_any_width() {
         let x = Tensor::from_vec(x, (layout.len(), width), &Device::Cpu).unwrap();
         let (want, attention) = plain(&layer, &x);
         let label = RecordAs { layer: "a", layout };
-        let (got, record) = layer.forward(&x, Some(label)).unwrap();
+        let (got, record) = layer
+            .forward(&x, Some(label), LayerAblation::default())
+            .unwrap();
         close(&flat(&got), &flat(&want), 1e-5);
         let record = record.unwrap();
         assert_eq!(
@@ -105,12 +107,22 @@ fn it_is_softmax_attention_of_any_width() {
 fn what_does_not_fit_is_refused() {
     let layer = layer(12, 3, 4);
     let x = Tensor::zeros((5, 10), candle_core::DType::F32, &Device::Cpu).unwrap();
-    assert!(layer.forward(&x, None).is_err());
+    assert!(layer.forward(&x, None, LayerAblation::default()).is_err());
     let x = Tensor::zeros((5, 12), candle_core::DType::F32, &Device::Cpu).unwrap();
-    assert!(layer.forward(&x, None).unwrap().1.is_none());
+    assert!(
+        layer
+            .forward(&x, None, LayerAblation::default())
+            .unwrap()
+            .1
+            .is_none()
+    );
     let label = RecordAs {
         layer: "a",
         layout: layout(1, 2, 3),
     };
-    assert!(layer.forward(&x, Some(label)).is_err());
+    assert!(
+        layer
+            .forward(&x, Some(label), LayerAblation::default())
+            .is_err()
+    );
 }

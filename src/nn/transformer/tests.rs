@@ -1,8 +1,8 @@
 use super::*;
-use crate::nn::Linear;
 use crate::nn::capture::Grid;
 use crate::nn::kernels::Activation;
 use crate::nn::testing::{close, noise};
+use crate::nn::{Capture, LayerAblation, Linear};
 use crate::task::{Cancel, detached};
 use candle_core::Device;
 use std::sync::Mutex;
@@ -72,11 +72,11 @@ fn blocks_follow_each_other_and_each_is_recorded() {
     let encoder = encoder();
     let (x, layout) = tokens();
     let run =
-        |capture| detached(|task| encoder.forward::<Stopped>(&x, layout, capture, task)).unwrap();
-    let (got, records) = run(Capture::QueriesAndKeys);
-    let mut want = x.clone();
+        |watch| detached(|task| encoder.forward::<Stopped>(&x, layout, &watch, task)).unwrap();
+    let (got, records) = run(Watch::from(Capture::QueriesAndKeys));
+    let (mut want, all) = (x.clone(), LayerAblation::default());
     for (block, record) in encoder.blocks().iter().zip(&records) {
-        want = block.attention.forward(&want, None).unwrap().0;
+        want = block.attention.forward(&want, None, all).unwrap().0;
         want = block.feed_forward.forward(&want).unwrap();
         assert_eq!(record.layer, block.name);
         let norms = record.token_norms.clone().unwrap();
@@ -91,7 +91,7 @@ fn blocks_follow_each_other_and_each_is_recorded() {
         &flat(&encoder.norm.forward(&want).unwrap()),
         1e-6,
     );
-    let (again, none) = run(Capture::Off);
+    let (again, none) = run(Watch::default());
     assert_eq!(flat(&again), flat(&got));
     assert!(none.is_empty());
 }
@@ -108,7 +108,7 @@ fn a_cancelled_run_stops_between_blocks() {
         }
     };
     let task = Task::new(&cancel, &report);
-    let stopped = encoder().forward::<Stopped>(&x, layout, Capture::Off, task);
+    let stopped = encoder().forward::<Stopped>(&x, layout, &Watch::default(), task);
     assert!(matches!(stopped, Err(Stopped::Cancelled)));
     assert_eq!(*seen.lock().unwrap(), [0.0, 0.5]);
 }
@@ -117,6 +117,7 @@ fn a_cancelled_run_stops_between_blocks() {
 fn tokens_of_another_width_are_refused() {
     let (_, layout) = tokens();
     let x = Tensor::zeros((7, WIDTH + 1), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let stopped = detached(|task| encoder().forward::<Stopped>(&x, layout, Capture::Off, task));
+    let stopped =
+        detached(|task| encoder().forward::<Stopped>(&x, layout, &Watch::default(), task));
     assert!(matches!(stopped, Err(Stopped::Broken(why)) if why.contains("expected tokens of 8")));
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::nn::testing::{close, noise};
-use crate::nn::{Mlp, Values};
+use crate::nn::{Capture, Mlp, Values, Watch};
 
 const W: usize = 64;
 const HEADS: usize = 2;
@@ -151,13 +151,14 @@ fn check(model: &TwoWayTransformer) {
         let y = Tensor::from_slice(&image, (GRID.len(), W), &Device::Cpu).unwrap();
         let (want_tokens, want_image, weights) = reference(model, &x, &y).unwrap();
         let (got_tokens, got_image) = model
-            .forward(&tokens, image.clone(), &projected, None)
+            .forward(&tokens, image.clone(), &projected, &mut Probe::default())
             .unwrap();
         close(&got_tokens, &flat(&want_tokens), 1e-4);
         close(&got_image, &flat(&want_image), 1e-4);
-        let mut records = Vec::new();
+        let (mut records, watch) = (Vec::new(), Watch::from(Capture::QueriesAndKeys));
+        let mut probe = Probe::new(&watch, &mut records);
         let again = model
-            .forward(&tokens, image.clone(), &projected, Some(&mut records))
+            .forward(&tokens, image.clone(), &projected, &mut probe)
             .unwrap();
         assert_eq!((got_tokens, got_image), again);
         assert_eq!(records.len(), weights.len());

@@ -69,7 +69,11 @@ fn it_agrees_with_candle() {
         let layer = layer(side);
         let x = Tensor::from_vec(noise(h * w * C, 8), (h, w, C), &Device::Cpu).unwrap();
         let (_, want) = reference(&layer, &x).unwrap();
-        close(&flat(&layer.forward(&x).unwrap()), &flat(&want), 1e-5);
+        close(
+            &flat(&layer.forward(&x, LayerAblation::default()).unwrap()),
+            &flat(&want),
+            1e-5,
+        );
     }
 }
 

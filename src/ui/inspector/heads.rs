@@ -64,12 +64,13 @@ impl Heads {
             })
             .collect();
         let style = &app.settings.attention;
+        let decoder = app.inspects_decoder();
         let input = GridInput {
             layers: &rows,
             chosen: &chosen(app),
             compared: inspector.compared,
             highlighted: inspector.highlighted,
-            off: &|layer, head| inspector.off.contains(&(layer, head)),
+            off: &|layer, head| inspector.experiment.is_off(decoder, (layer, head)),
             colors: style.colors,
             shared_range: style.shared_range,
             serial: grid_serial(app),

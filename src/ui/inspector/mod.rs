@@ -11,5 +11,6 @@ pub mod scale;
 pub mod statistics_plot;
 mod style;
 mod thumbnails;
+mod what_if;
 
 pub use panel::InspectorPanel;

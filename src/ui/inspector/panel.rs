@@ -3,7 +3,7 @@
 use egui::{Align, CollapsingHeader, Layout, RichText, ScrollArea, Spinner, Ui};
 
 use super::heads::Heads;
-use super::{asking, help, keep, style};
+use super::{asking, help, keep, style, what_if};
 use crate::app::{App, AttentionCommand, Command};
 use crate::ui::icons;
 use crate::ui::theme::{self, size, space};
@@ -38,6 +38,7 @@ impl InspectorPanel {
         ui.add_space(space::S);
         self.heads.show(ui, app, out);
         section(ui, "To labels", true, |ui| keep::show(ui, app, out));
+        section(ui, "What if", false, |ui| what_if::show(ui, app, out));
         section(ui, "Look", false, |ui| style::show(ui, app));
         app.inspector.wants_statistics =
             section(ui, "Statistics", false, |ui| self.heads.chart(ui, app, out));

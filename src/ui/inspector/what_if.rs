@@ -1,0 +1,148 @@
+//! Attention heads off: what changes, and which of them matter most.
+
+use egui::{Label, ProgressBar, RichText, ScrollArea, Ui};
+
+use super::panel::about;
+use crate::app::inspector::{AttentionCommand, HeadId, Ranking};
+use crate::app::{App, Command};
+use crate::ui::icons;
+use crate::ui::theme::{self, size, space};
+use crate::ui::widgets::{dim, icon_button};
+use crate::worker::Change;
+
+/// What is off, what that changes, and the ranking.
+pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
+    if let Some(why) = app.no_prediction() {
+        ui.add(Label::new(dim(ui, why)).wrap());
+        return;
+    }
+    off(ui, app, out);
+    ui.add_space(space::XS);
+    ranking(ui, app, out);
+}
+
+fn off(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
+    let experiment = &app.inspector.experiment;
+    let layer = app.inspector.layer;
+    ui.horizontal(|ui| {
+        let tip = "Its attention heads add nothing then; again switches them on";
+        let text = format!("Layer {layer} off");
+        if ui.button(text).on_hover_text(tip).clicked() {
+            out.push(about(AttentionCommand::ToggleLayerOff(layer)));
+        }
+        let some = !experiment.is_nothing();
+        if ui.add_enabled(some, egui::Button::new("All on")).clicked() {
+            out.push(about(AttentionCommand::AllOn));
+        }
+    });
+    if experiment.is_nothing() {
+        let hint = "Right click a head to switch it off and see what the prediction loses";
+        ui.add(Label::new(dim(ui, hint).small()).wrap());
+        return;
+    }
+    let count = experiment.encoder.len() + experiment.decoder.len();
+    let heads = if count == 1 { "head" } else { "heads" };
+    match experiment.change() {
+        Some(change) => changed(ui, &format!("Without {count} {heads}"), change),
+        None => {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label(dim(ui, format!("Predicting without {count} {heads}")));
+            });
+        }
+    }
+}
+
+/// The numbers, and what the colours on the canvas mean.
+fn changed(ui: &mut Ui, title: &str, change: &Change) {
+    let colors = theme::colors(ui.ctx());
+    ui.label(RichText::new(title).family(theme::semibold()));
+    if let Some(iou) = change.iou {
+        let text = format!("IoU with before {iou:.3}  (\u{394} {:+.3})", iou - 1.0);
+        ui.label(text);
+    }
+    let (before, after) = change.score;
+    let what = change.what.as_deref().unwrap_or("Score");
+    ui.add(
+        Label::new(format!(
+            "{what} {before:.3} \u{2192} {after:.3}  (\u{394} {:+.3})",
+            after - before
+        ))
+        .truncate(),
+    );
+    if change.iou.is_some() {
+        ui.horizontal(|ui| {
+            for (mask, name, color) in [
+                (&change.gained, "gained", colors.good),
+                (&change.lost, "lost", colors.danger),
+            ] {
+                let text = format!("{name} {} px", crate::ui::widgets::grouped(mask.area()));
+                ui.label(RichText::new(text).small().color(color));
+            }
+        });
+    }
+}
+
+fn ranking(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
+    let running = app
+        .inspector
+        .experiment
+        .ranking
+        .as_ref()
+        .filter(|ranking| ranking.is_running());
+    match running {
+        None => {
+            let tip = "Predicts once without each attention head, and sorts them by the change";
+            if ui
+                .button("Which heads matter most")
+                .on_hover_text(tip)
+                .clicked()
+            {
+                out.push(about(AttentionCommand::Rank));
+            }
+        }
+        Some(ranking) => {
+            ui.horizontal(|ui| {
+                let (done, total) = (ranking.done(), ranking.total);
+                let bar = ProgressBar::new(done as f32 / total.max(1) as f32)
+                    .desired_width(ui.available_width() - size::ROW - space::S);
+                ui.add(bar.text(format!("{done} of {total} attention heads")));
+                if icon_button(ui, icons::CLOSE, "Stop trying attention heads").clicked() {
+                    out.push(about(AttentionCommand::StopRanking));
+                }
+            });
+        }
+    }
+    if let Some(ranking) = &app.inspector.experiment.ranking {
+        ranked(ui, ranking, out);
+    }
+}
+
+fn ranked(ui: &mut Ui, ranking: &Ranking, out: &mut Vec<Command>) {
+    ScrollArea::vertical()
+        .id_salt("ranking")
+        .max_height(6.0 * size::ROW)
+        .auto_shrink([false, true])
+        .show_rows(ui, size::ROW, ranking.found.len(), |ui, range| {
+            for (head, change) in &ranking.found[range] {
+                row(ui, *head, change, out);
+            }
+        });
+}
+
+fn row(ui: &mut Ui, (layer, head): HeadId, change: &Change, out: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        let name = format!("Layer {layer}, head {head}");
+        let button = egui::Button::new(name).frame(false);
+        if ui.add(button).on_hover_text("Show it").clicked() {
+            out.push(about(AttentionCommand::Choose(layer, head)));
+        }
+        let (before, after) = change.score;
+        let score = after - before;
+        let text = match change.iou {
+            Some(iou) => format!("\u{394}IoU {:+.3}   \u{394}score {score:+.3}", iou - 1.0),
+            None => format!("\u{394}p {score:+.3}"),
+        };
+        ui.label(dim(ui, text));
+    });
+}
