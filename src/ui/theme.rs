@@ -9,6 +9,7 @@ use egui::{
 };
 
 use crate::app::ThemeChoice;
+use crate::attention::ColorMap;
 
 /// The colours by role.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +175,11 @@ pub mod canvas {
 pub fn class_color(rgb: [u8; 3]) -> Color32 {
     let [r, g, b] = rgb;
     Color32::from_rgb(r, g, b)
+}
+
+/// A step of a heatmap's colour map.
+pub fn heat_color(colors: ColorMap, step: u8) -> Color32 {
+    class_color(colors.step(step))
 }
 
 /// `color` with `alpha` 0..=1.

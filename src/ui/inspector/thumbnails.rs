@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::head_grid::LayerThumbs;
 use crate::attention::{ColorMap, Heatmap, ValueRange};
 use crate::photo::resample::{Filter, resize};
+use crate::ui::theme;
 
 /// Largest thumbnail in texels, on each side.
 pub const LARGEST: usize = 48;
@@ -79,10 +80,7 @@ pub fn draw(
     let sheet = Sheet::new(layers, limit);
     let all: Vec<&Heatmap> = layers.iter().flat_map(|layer| layer.maps).collect();
     let shared = shared.then(|| ValueRange::Full.of(&all));
-    let palette = std::array::from_fn(|step| {
-        let [red, green, blue] = colors.step(step as u8);
-        Color32::from_rgb(red, green, blue)
-    });
+    let palette = std::array::from_fn(|step| theme::heat_color(colors, step as u8));
     let mut image = ColorImage::filled(sheet.size(), Color32::TRANSPARENT);
     let [width, _] = image.size;
     let rows = image.pixels.par_chunks_mut((width * sheet.place[1]).max(1));
