@@ -9,6 +9,7 @@ use egui::{
 };
 
 use crate::app::ThemeChoice;
+use crate::attention::ColorMap;
 
 /// The colours by role.
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +159,12 @@ pub mod canvas {
     pub const NEGATIVE: Color32 = Color32::from_rgb(0xE5, 0x4B, 0x4B);
     /// Lines between tokens show while tokens are at least so large.
     pub const TOKEN_GRID_FROM: f32 = 8.0;
+    /// They have their full strength while tokens are at least so large.
+    pub const TOKEN_GRID_FULL: f32 = 32.0;
     pub const TOKEN_GRID: Color32 = Color32::from_rgba_premultiplied(62, 62, 62, 84);
+    /// Around the tokens that hold most of the attention: the accent, as bright in
+    /// both themes, since it lies on a heatmap.
+    pub const MASS: Color32 = Color32::from_rgb(0x4C, 0xC2, 0xFF);
     /// Opacity of the ink over what a token cannot see.
     pub const VEIL: f32 = 0.45;
     /// Dashes around attention windows, and the gaps between them.
@@ -169,6 +175,11 @@ pub mod canvas {
 pub fn class_color(rgb: [u8; 3]) -> Color32 {
     let [r, g, b] = rgb;
     Color32::from_rgb(r, g, b)
+}
+
+/// A step of a heatmap's colour map.
+pub fn heat_color(colors: ColorMap, step: u8) -> Color32 {
+    class_color(colors.step(step))
 }
 
 /// `color` with `alpha` 0..=1.

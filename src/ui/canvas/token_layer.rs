@@ -9,7 +9,7 @@ use crate::attention::TokenRect;
 use crate::label::{self, Mask, contours};
 use crate::models::geometry::View;
 use crate::nn::capture::Grid;
-use crate::ui::theme::{self, Colors, canvas as look, space};
+use crate::ui::theme::{self, canvas as look, space};
 
 /// Room beside the photo, in points, for lines that run along its edge.
 const RIM: f32 = 2.0;
@@ -37,7 +37,9 @@ impl TokenLayer<'_> {
         }
         let painter = self.painter();
         let hairline = 1.0 / self.scene.view.pixels_per_point;
-        let stroke = Stroke::new(hairline, look::TOKEN_GRID);
+        let range = look::TOKEN_GRID_FROM..=look::TOKEN_GRID_FULL;
+        let strength = egui::remap_clamp(token.min_elem(), range, 0.3..=1.0);
+        let stroke = Stroke::new(hairline, theme::with_alpha(look::TOKEN_GRID, strength));
         for column in 0..=self.grid.columns {
             let x = self.scene.screen(self.corner(0, column)).x;
             painter.vline(x, all.y_range(), stroke);
@@ -62,8 +64,8 @@ impl TokenLayer<'_> {
 
     /// The outline of a set of tokens, row by row: those that hold most of the
     /// attention.
-    pub fn contour(&self, tokens: &[bool], colors: &Colors) {
-        self.outline(tokens, colors.accent, look::CONTOUR_SELECTED);
+    pub fn contour(&self, tokens: &[bool]) {
+        self.outline(tokens, look::MASS, look::CONTOUR_SELECTED);
     }
 
     fn outline(&self, set: &[bool], color: Color32, width: f32) {

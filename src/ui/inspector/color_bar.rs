@@ -104,8 +104,7 @@ fn gradient(bar: Rect, colors: ColorMap) -> Shape {
     let mut mesh = Mesh::default();
     for step in 0..=u8::MAX {
         let x = bar.left() + f32::from(step) / f32::from(u8::MAX) * bar.width();
-        let [red, green, blue] = colors.step(step);
-        let color = Color32::from_rgb(red, green, blue);
+        let color = theme::heat_color(colors, step);
         mesh.colored_vertex(Pos2::new(x, bar.top()), color);
         mesh.colored_vertex(Pos2::new(x, bar.bottom()), color);
         let next = 2 * u32::from(step);

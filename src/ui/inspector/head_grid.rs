@@ -2,9 +2,9 @@
 //! top to bottom, attention heads from left to right.
 
 use egui::{
-    Align2, Color32, Context, EventFilter, FontId, Id, Key, Mesh, Painter, Pos2, Rect, Response,
-    ScrollArea, Sense, Shape, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, Vec2,
-    WidgetInfo,
+    Align2, Color32, Context, EventFilter, FontId, Id, Key, Mesh, Painter, Pos2, Rect, RectAlign,
+    Response, ScrollArea, Sense, Shape, Stroke, StrokeKind, TextureHandle, TextureOptions, Tooltip,
+    Ui, Vec2, WidgetInfo,
 };
 
 use super::thumbnails::{self, Sheet};
@@ -69,7 +69,8 @@ pub enum GridAction {
 /// The grid and the texture of its thumbnails.
 #[derive(Default)]
 pub struct HeadGrid {
-    serial: Option<u64>,
+    /// The serial and the largest size in texels that the texture was drawn for.
+    drawn: Option<(u64, [usize; 2])>,
     sheet: Sheet,
     texture: Option<TextureHandle>,
 }
@@ -77,8 +78,9 @@ pub struct HeadGrid {
 impl HeadGrid {
     /// Show the grid; what the user does goes to `out`.
     pub fn show(&mut self, ui: &mut Ui, input: &GridInput<'_>, out: &mut Vec<GridAction>) {
-        self.refresh(ui.ctx(), input);
         let layout = Layout::new(ui.available_width(), input.layers);
+        let texels = (layout.cell * ui.pixels_per_point()).ceil();
+        self.refresh(ui.ctx(), input, [texels.x as usize, texels.y as usize]);
         ScrollArea::both()
             .id_salt("attention heads")
             .max_height(size::HEAD_GRID)
@@ -93,12 +95,14 @@ impl HeadGrid {
     }
 
     /// One upload per change.
-    fn refresh(&mut self, ctx: &Context, input: &GridInput<'_>) {
-        if self.serial == Some(input.serial) {
+    fn refresh(&mut self, ctx: &Context, input: &GridInput<'_>, limit: [usize; 2]) {
+        let wanted = Some((input.serial, limit));
+        if self.drawn == wanted {
             return;
         }
-        self.serial = Some(input.serial);
-        let (sheet, image) = thumbnails::draw(input.layers, input.colors, input.shared_range);
+        self.drawn = wanted;
+        let (layers, shared) = (input.layers, input.shared_range);
+        let (sheet, image) = thumbnails::draw(layers, input.colors, shared, limit);
         self.sheet = sheet;
         if image.pixels.is_empty() {
             self.texture = None;
@@ -154,7 +158,8 @@ struct Layout {
 }
 
 impl Layout {
-    /// As large as fits `width`, within limits.
+    /// As large as fits `width`, and as all layers can be seen at once, within
+    /// limits.
     fn new(width: f32, layers: &[LayerThumbs<'_>]) -> Self {
         let across = layers
             .iter()
@@ -162,15 +167,16 @@ impl Layout {
             .max()
             .unwrap_or_default();
         let numbers = size::THUMBNAIL_NUMBERS;
-        let room = (width - numbers.x) / across.max(1) as f32 - size::THUMBNAIL_GAP;
-        let side = room
-            .floor()
-            .clamp(*size::THUMBNAIL.start(), *size::THUMBNAIL.end());
         let mut maps = layers.iter().flat_map(|layer| layer.maps);
         let grid = maps.find(|map| !map.grid.is_empty()).map(|map| map.grid);
         let aspect = grid.map_or(1.0, |grid| grid.rows as f32 / grid.columns as f32);
         let aspect = aspect.clamp(*ASPECT.start(), *ASPECT.end());
-        let cell = Vec2::new(side, (side * aspect).round());
+        let share = |room: f32, count: usize| room / count.max(1) as f32 - size::THUMBNAIL_GAP;
+        let wide = share(width - numbers.x, across);
+        let high = share(size::HEAD_GRID - numbers.y, layers.len());
+        let side = wide.min(high / aspect).floor();
+        let side = side.clamp(*size::THUMBNAIL.start(), *size::THUMBNAIL.end());
+        let cell = Vec2::new(side, (side * aspect).floor());
         let pitch = cell + Vec2::splat(size::THUMBNAIL_GAP);
         Self {
             cell,
@@ -262,7 +268,7 @@ fn cells(ui: &Ui, places: &Places, input: &GridInput<'_>, out: &mut Vec<GridActi
             if response.has_focus() {
                 focused = Some((layer, head));
             }
-            response.on_hover_text(hint(row, &name));
+            hint(&response, places, row, &name);
         }
     }
     if let Some(focused) = focused {
@@ -303,6 +309,11 @@ fn decorate(painter: &Painter, colors: &Colors, rect: Rect, look: &Look) {
         let stroke = Stroke::new(width, color);
         painter.rect_stroke(rect.expand(gap), CORNER, stroke, StrokeKind::Outside);
     };
+    if look.chosen || look.compared || look.pointed {
+        // Keeps the ring apart from the picture, whatever its colours.
+        let moat = Stroke::new(1.0, colors.panel);
+        painter.rect_stroke(rect, CORNER, moat, StrokeKind::Inside);
+    }
     if look.chosen {
         ring(0.0, 2.0, colors.accent);
     } else if look.compared {
@@ -315,11 +326,19 @@ fn decorate(painter: &Painter, colors: &Colors, rect: Rect, look: &Look) {
     }
 }
 
-fn hint(row: &LayerThumbs<'_>, name: &str) -> String {
+/// What an attention head is called and what can be done: left of the grid, so
+/// that it hides no thumbnail.
+fn hint(response: &Response, places: &Places, row: &LayerThumbs<'_>, name: &str) {
     let says = row.reason.filter(|_| row.maps.is_empty()).unwrap_or(
-        "Click shows it, Shift compares, Ctrl adds it to those shown, right click for more",
+        "Click shows it, Shift compares,\nCtrl adds it to those shown, right click for more",
     );
-    format!("{name}\n{}\n{says}", row.name)
+    let mut tooltip = Tooltip::for_enabled(response);
+    let line = Rect::from_x_y_ranges(
+        places.origin.x..=response.rect.right(),
+        response.rect.y_range(),
+    );
+    tooltip.popup = tooltip.popup.anchor(line).align(RectAlign::LEFT);
+    tooltip.show(|ui| ui.label(format!("{name}\n{}\n{says}", row.name)));
 }
 
 /// Pointer and menu.

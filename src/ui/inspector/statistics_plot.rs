@@ -3,7 +3,7 @@
 //! Words"), Fig. 7.
 
 use egui::{Pos2, Response, Sense, Ui, WidgetInfo};
-use egui_plot::{GridMark, MarkerShape, Plot, PlotPoints, Points};
+use egui_plot::{AxisHints, GridMark, MarkerShape, Plot, PlotPoints, Points};
 
 use super::head_grid::GridAction;
 use super::scale::{number, ticks};
@@ -146,7 +146,15 @@ impl StatisticsPlot {
         let measure = self.measure;
         let layers = input.statistics.len();
         let most = points.iter().map(|point| point.value).fold(0.0, f32::max);
-        let label = |text: &str| dim(ui, text).small();
+        let axis = |hints: AxisHints<'static>, text: &str| {
+            hints
+                .label(dim(ui, text).small())
+                .formatter(|mark, _| number(mark.value))
+                .tick_label_color(colors.dim)
+                .tick_label_font(egui::FontId::proportional(10.0))
+                // The marks are few: all of them get their number.
+                .label_spacing(0.0..=1.0)
+        };
         let plot = Plot::new(("statistics of attention heads", measure.short()))
             .height(size::CHART)
             .sense(Sense::CLICK)
@@ -166,10 +174,8 @@ impl StatisticsPlot {
             .include_y(0.0)
             .x_grid_spacer(move |_| whole_numbers(layers))
             .y_grid_spacer(move |_| marks(&ticks((0.0, most))))
-            .x_axis_label(label("Layer"))
-            .y_axis_label(label(measure.axis()))
-            .x_axis_formatter(|mark, _| number(mark.value))
-            .y_axis_formatter(|mark, _| number(mark.value));
+            .custom_x_axes(vec![axis(AxisHints::new_x(), "Layer")])
+            .custom_y_axes(vec![axis(AxisHints::new_y(), measure.axis())]);
         let shown = plot.show(ui, |ui| {
             for points in series(points, input, &colors) {
                 ui.points(points);

@@ -7,9 +7,10 @@ use rayon::prelude::*;
 use super::head_grid::LayerThumbs;
 use crate::attention::{ColorMap, Heatmap, ValueRange};
 use crate::photo::resample::{Filter, resize};
+use crate::ui::theme;
 
-/// Longest side of a thumbnail in texels.
-const LONGEST: usize = 48;
+/// Largest thumbnail in texels, on each side.
+pub const LARGEST: usize = 48;
 
 /// Where thumbnails are in their common picture: layers from top to bottom,
 /// attention heads from left to right.
@@ -19,17 +20,22 @@ pub struct Sheet {
     place: [usize; 2],
     /// Places across and down.
     count: [usize; 2],
+    /// Width and height that no thumbnail exceeds, in texels.
+    limit: [usize; 2],
 }
 
 impl Sheet {
     /// A sheet with a place for each attention head of `layers`.
-    fn new(layers: &[LayerThumbs<'_>]) -> Self {
-        let sizes = || layers.iter().flat_map(|layer| layer.maps).filter_map(size);
+    fn new(layers: &[LayerThumbs<'_>], limit: [usize; 2]) -> Self {
+        let limit = limit.map(|side| side.clamp(1, LARGEST));
+        let maps = || layers.iter().flat_map(|layer| layer.maps);
+        let sizes = || maps().filter_map(|map| size(map, limit));
         let most = |axis: usize| sizes().map(|size| size[axis]).max().unwrap_or_default();
         let heads = layers.iter().map(|layer| layer.maps.len()).max();
         Self {
             place: [most(0), most(1)],
             count: [heads.unwrap_or_default(), layers.len()],
+            limit,
         }
     }
 
@@ -42,7 +48,7 @@ impl Sheet {
     /// sides. Half a texel less on each side, so that neighbours do not shine
     /// through.
     pub fn uv(&self, map: &Heatmap, layer: usize, head: usize) -> Option<Rect> {
-        let [width, height] = size(map)?;
+        let [width, height] = size(map, self.limit)?;
         let [across, down] = self.size().map(|side| side as f32);
         let left = (head * self.place[0]) as f32;
         let top = (layer * self.place[1]) as f32;
@@ -57,20 +63,24 @@ impl Sheet {
 
 /// Width and height of a map's thumbnail in texels; `None` if its values do not
 /// fill its grid.
-fn size(map: &Heatmap) -> Option<[usize; 2]> {
+fn size(map: &Heatmap, limit: [usize; 2]) -> Option<[usize; 2]> {
     let fits = !map.grid.is_empty() && map.values.len() == map.grid.len();
-    fits.then(|| [map.grid.columns, map.grid.rows].map(|side| side.min(LONGEST)))
+    fits.then(|| [map.grid.columns.min(limit[0]), map.grid.rows.min(limit[1])])
 }
 
-/// Draw all thumbnails. Each map has a range of its own, or all share one.
-pub fn draw(layers: &[LayerThumbs<'_>], colors: ColorMap, shared: bool) -> (Sheet, ColorImage) {
-    let sheet = Sheet::new(layers);
+/// Draw all thumbnails, at most `limit` (width, height) texels large: not more
+/// than they are shown with, so that all tokens count. Each map has a range of
+/// its own, or all share one.
+pub fn draw(
+    layers: &[LayerThumbs<'_>],
+    colors: ColorMap,
+    shared: bool,
+    limit: [usize; 2],
+) -> (Sheet, ColorImage) {
+    let sheet = Sheet::new(layers, limit);
     let all: Vec<&Heatmap> = layers.iter().flat_map(|layer| layer.maps).collect();
     let shared = shared.then(|| ValueRange::Full.of(&all));
-    let palette = std::array::from_fn(|step| {
-        let [red, green, blue] = colors.step(step as u8);
-        Color32::from_rgb(red, green, blue)
-    });
+    let palette = std::array::from_fn(|step| theme::heat_color(colors, step as u8));
     let mut image = ColorImage::filled(sheet.size(), Color32::TRANSPARENT);
     let [width, _] = image.size;
     let rows = image.pixels.par_chunks_mut((width * sheet.place[1]).max(1));
@@ -78,25 +88,24 @@ pub fn draw(layers: &[LayerThumbs<'_>], colors: ColorMap, shared: bool) -> (Shee
         for (head, map) in layer.maps.iter().enumerate() {
             let range = shared.unwrap_or_else(|| ValueRange::Full.of(&[map]));
             let left = head * sheet.place[0];
-            paint(map, range, &palette, pixels, width, left);
+            let place = pixels.chunks_exact_mut(width).map(|line| &mut line[left..]);
+            paint(map, sheet.limit, range, &palette, place);
         }
     });
     (sheet, image)
 }
 
-/// Paint a thumbnail into `pixels`, rows of `width`, from column `left` on.
-fn paint(
+/// Paint a thumbnail into the beginning of each line.
+fn paint<'p>(
     map: &Heatmap,
-    range: (f32, f32),
+    limit: [usize; 2],
+    (low, high): (f32, f32),
     palette: &[Color32; 256],
-    pixels: &mut [Color32],
-    width: usize,
-    left: usize,
+    lines: impl Iterator<Item = &'p mut [Color32]>,
 ) {
-    let Some([columns, rows]) = size(map) else {
+    let Some([columns, rows]) = size(map, limit) else {
         return;
     };
-    let (low, high) = range;
     let scale = if high > low {
         256.0 / (high - low)
     } else {
@@ -111,11 +120,8 @@ fn paint(
     } else {
         resize(&steps, grid, 1, (columns, rows), Filter::Box)
     };
-    for (line, steps) in pixels
-        .chunks_exact_mut(width)
-        .zip(steps.chunks_exact(columns))
-    {
-        for (pixel, step) in line[left..].iter_mut().zip(steps) {
+    for (line, steps) in lines.zip(steps.chunks_exact(columns)) {
+        for (pixel, step) in line.iter_mut().zip(steps) {
             *pixel = palette[usize::from(*step)];
         }
     }
@@ -126,6 +132,8 @@ mod tests {
     use super::*;
     use crate::nn::capture::Grid;
     use proptest::prelude::*;
+
+    const ALL: [usize; 2] = [LARGEST; 2];
 
     fn map(rows: usize, columns: usize, value: impl Fn(usize) -> f32) -> Heatmap {
         let grid = Grid { rows, columns };
@@ -152,7 +160,7 @@ mod tests {
     fn small_maps_have_a_texel_per_token() {
         let first = [map(1, 2, |at| at as f32), map(1, 2, |at| 1.0 - at as f32)];
         let second = [map(2, 1, |at| at as f32)];
-        let (sheet, image) = draw(&[layer(&first), layer(&second)], ColorMap::Grey, false);
+        let (sheet, image) = draw(&[layer(&first), layer(&second)], ColorMap::Grey, false, ALL);
         assert_eq!(image.size, [4, 4]);
         let (black, white, none) = (grey(0), grey(255), Color32::TRANSPARENT);
         let rows: Vec<&[Color32]> = image.pixels.chunks(4).collect();
@@ -168,9 +176,9 @@ mod tests {
     #[test]
     fn a_shared_range_makes_maps_comparable() {
         let maps = [map(1, 2, |at| at as f32 * 0.5), map(1, 2, |at| at as f32)];
-        let (_, own) = draw(&[layer(&maps)], ColorMap::Grey, false);
+        let (_, own) = draw(&[layer(&maps)], ColorMap::Grey, false, ALL);
         assert_eq!(own.pixels, [0, 255, 0, 255].map(grey));
-        let (_, shared) = draw(&[layer(&maps)], ColorMap::Grey, true);
+        let (_, shared) = draw(&[layer(&maps)], ColorMap::Grey, true, ALL);
         assert_eq!(shared.pixels, [0, 128, 0, 255].map(grey));
     }
 
@@ -178,8 +186,11 @@ mod tests {
     fn large_maps_are_averaged_by_area() {
         // Every second column is bright: two tokens to a texel.
         let maps = [map(96, 96, |at| (at % 2) as f32)];
-        let (_, image) = draw(&[layer(&maps)], ColorMap::Grey, false);
+        let (_, image) = draw(&[layer(&maps)], ColorMap::Grey, false, ALL);
         assert_eq!(image.size, [48, 48]);
+        assert!(image.pixels.iter().all(|pixel| *pixel == grey(128)));
+        let (_, image) = draw(&[layer(&maps)], ColorMap::Grey, false, [12, 8]);
+        assert_eq!(image.size, [12, 8]);
         assert!(image.pixels.iter().all(|pixel| *pixel == grey(128)));
     }
 
@@ -188,13 +199,16 @@ mod tests {
         let mut broken = map(2, 2, |_| 1.0);
         broken.values.pop();
         let maps = [broken, map(2, 2, |_| f32::NAN)];
-        let (sheet, image) = draw(&[layer(&maps)], ColorMap::Grey, true);
+        let (sheet, image) = draw(&[layer(&maps)], ColorMap::Grey, true, ALL);
         assert_eq!(image.size, [4, 2]);
         assert!(sheet.uv(&maps[0], 0, 0).is_none());
         assert_eq!(image.pixels[0], Color32::TRANSPARENT);
         assert_eq!(image.pixels[2], grey(0));
-        assert_eq!(draw(&[], ColorMap::Grey, false).1.size, [0, 0]);
-        assert_eq!(draw(&[layer(&[])], ColorMap::Grey, true).1.size, [0, 0]);
+        assert_eq!(draw(&[], ColorMap::Grey, false, ALL).1.size, [0, 0]);
+        assert_eq!(
+            draw(&[layer(&[])], ColorMap::Grey, true, ALL).1.size,
+            [0, 0]
+        );
     }
 
     proptest! {
@@ -203,12 +217,13 @@ mod tests {
             grids in prop::collection::vec((0usize..70, 0usize..70), 1..6),
             heads in 0usize..4,
             shared in any::<bool>(),
+            limit in (0usize..60, 0usize..60).prop_map(|(width, height)| [width, height]),
         ) {
             let layers: Vec<Vec<Heatmap>> = grids.iter()
                 .map(|(rows, columns)| vec![map(*rows, *columns, |at| at as f32); heads])
                 .collect();
             let layers: Vec<LayerThumbs<'_>> = layers.iter().map(|maps| layer(maps)).collect();
-            let (sheet, image) = draw(&layers, ColorMap::Viridis, shared);
+            let (sheet, image) = draw(&layers, ColorMap::Viridis, shared, limit);
             for (at, layer) in layers.iter().enumerate() {
                 for (head, map) in layer.maps.iter().enumerate() {
                     let Some(uv) = sheet.uv(map, at, head) else { continue };

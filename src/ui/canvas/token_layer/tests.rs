@@ -85,8 +85,7 @@ fn tokens_side_by_side_share_an_outline() {
 
 #[test]
 fn a_set_of_another_grid_is_not_drawn() {
-    let colors = theme::colors(&egui::Context::default());
-    let count = |set: &[bool]| painted(10.0, (60, 40), |layer| layer.contour(set, &colors)).len();
+    let count = |set: &[bool]| painted(10.0, (60, 40), |layer| layer.contour(set)).len();
     assert_eq!(count(&[true; 24]), 2);
     assert_eq!(count(&[false; 24]), 0);
     assert_eq!(count(&[true; 23]), 0);

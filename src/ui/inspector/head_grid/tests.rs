@@ -198,6 +198,26 @@ fn cells_fit_the_panel_or_keep_their_least_size() {
 }
 
 #[test]
+fn twelve_layers_are_seen_at_once() {
+    let maps = vec![
+        Heatmap::zeros(Grid {
+            rows: 3,
+            columns: 2
+        });
+        2
+    ];
+    let layer = LayerThumbs {
+        name: "layer",
+        maps: &maps,
+        reason: None,
+        heads: 2,
+    };
+    let layout = Layout::new(276.0, &[layer; 12]);
+    assert!(layout.extent.y <= size::HEAD_GRID, "{}", layout.extent.y);
+    assert_eq!(layout.cell, Vec2::new(20.0, 30.0));
+}
+
+#[test]
 fn no_layers_are_no_grid() {
     let mut grid = HeadGrid::default();
     let mut harness = Harness::new_ui(move |ui| {
