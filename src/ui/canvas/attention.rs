@@ -83,14 +83,7 @@ impl Canvas {
     }
 
     /// What is drawn over labels and heatmap.
-    pub(super) fn paint_attention(
-        &self,
-        painter: &Painter,
-        canvas: Rect,
-        app: &App,
-        at: usize,
-        colors: &Colors,
-    ) {
+    pub(super) fn paint_attention(&self, painter: &Painter, canvas: Rect, app: &App, at: usize) {
         let Some(open) = &app.open else { return };
         if let Some((tokens, view)) = &app.inspector.grown {
             let grown = TokenLayer {
@@ -98,13 +91,13 @@ impl Canvas {
                 grid: tokens.grid,
                 ..bare(painter, canvas, &self.view, open)
             };
-            grown.contour(&tokens.on, colors);
+            grown.contour(&tokens.on);
         }
         let Some(picture) = app.inspector.pictures().get(at) else {
             return;
         };
         if let Some(held) = picture.held.as_ref().filter(|_| shows_contour(app)) {
-            layer(painter, canvas, &self.view, open, picture).contour(&held.on, colors);
+            layer(painter, canvas, &self.view, open, picture).contour(&held.on);
         }
         if let Some((grid, covers, tokens)) = &picture.asked {
             let asked = TokenLayer {
@@ -140,7 +133,7 @@ impl Canvas {
         painter.rect_filled(rect, 0.0, colors.ground);
         self.photo.paint(&painter, rect, &self.view, &open.photo);
         self.paint_heat(&painter, rect, app, 1);
-        self.paint_attention(&painter, rect, app, 1, colors);
+        self.paint_attention(&painter, rect, app, 1);
         let edge = rect.left() - space::XS / 2.0;
         ui.painter()
             .vline(edge, rect.y_range(), Stroke::new(space::XS, colors.line));

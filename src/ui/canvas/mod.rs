@@ -213,7 +213,7 @@ impl Canvas {
             self.paint_prompt(painter, canvas, open, colors);
         }
         if app.inspector.shown && !hold {
-            self.paint_attention(painter, canvas, app, 0, colors);
+            self.paint_attention(painter, canvas, app, 0);
             self.paint_color_bar(ui, painter, canvas, app);
         }
         let small = self.photo.small(painter.ctx());
