@@ -182,6 +182,15 @@ pub fn heat_color(colors: ColorMap, step: u8) -> Color32 {
     class_color(colors.step(step))
 }
 
+/// How much of the photo a value of a heatmap that fades covers, of 255: the
+/// lower half rises fast, so that all but the lowest values can be read.
+pub fn heat_alpha(step: u8) -> u8 {
+    const LEAST: f32 = 0.12;
+    let value = f32::from(step) / 255.0;
+    let covered = LEAST + (1.0 - LEAST) * value.powf(0.55);
+    (covered * 255.0).round() as u8
+}
+
 /// `color` with `alpha` 0..=1.
 pub fn with_alpha(color: Color32, alpha: f32) -> Color32 {
     color.gamma_multiply(alpha)

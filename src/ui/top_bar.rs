@@ -180,6 +180,8 @@ pub fn options(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
             brush(ui, app);
         } else if app.tool.prompts() {
             prompt(ui, app, out);
+        } else if app.tool == Tool::Attention {
+            attention(ui, app, out);
         } else {
             selection(ui, app, out);
         }
@@ -236,6 +238,23 @@ fn opacity(ui: &mut Ui, app: &mut App, roomy: bool) {
 }
 
 fn brush(ui: &mut Ui, app: &mut App) {
+    brush_size(ui, app);
+    if app.tool == Tool::Eraser {
+        ui.checkbox(
+            &mut app.settings.erase_selected_only,
+            "Selected segment only",
+        );
+    } else if let Some(open) = &app.open {
+        let into = match open.selection[..] {
+            [only] => format!("Into segment {only}"),
+            _ => "New segment".to_owned(),
+        };
+        ui.label(dim(ui, into))
+            .on_hover_text("Esc deselects: the next stroke is a new segment");
+    }
+}
+
+fn brush_size(ui: &mut Ui, app: &mut App) {
     ui.label(dim(ui, "Size"));
     let mut diameter = app.settings.brush_radius * 2.0;
     let slider = Slider::new(&mut diameter, MIN_RADIUS * 2.0..=MAX_RADIUS * 2.0)
@@ -250,19 +269,6 @@ fn brush(ui: &mut Ui, app: &mut App) {
         .changed()
     {
         app.settings.brush_radius = diameter.round() / 2.0;
-    }
-    if app.tool == Tool::Eraser {
-        ui.checkbox(
-            &mut app.settings.erase_selected_only,
-            "Selected segment only",
-        );
-    } else if let Some(open) = &app.open {
-        let into = match open.selection[..] {
-            [only] => format!("Into segment {only}"),
-            _ => "New segment".to_owned(),
-        };
-        ui.label(dim(ui, into))
-            .on_hover_text("Esc deselects: the next stroke is a new segment");
     }
 }
 
@@ -321,6 +327,26 @@ fn accept_and_drop(ui: &mut Ui, out: &mut Vec<Command>, accept: &str) {
     let tip = with_key(ui, "Drop", &Command::Drop);
     if ui.button("Drop").on_hover_text(tip).clicked() {
         out.push(Command::Drop);
+    }
+}
+
+/// What a stroke of the attention tool does; or what is on offer.
+fn attention(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
+    let offers = |open: &OpenDocument| open.prompting.has_offer();
+    if app.open.as_ref().is_some_and(offers) {
+        return prompt(ui, app, out);
+    }
+    let grows = &mut app.inspector.grows;
+    ui.selectable_value(grows, false, "Ask")
+        .on_hover_text("A click pins a token, a stroke asks for all tokens under it");
+    ui.selectable_value(grows, true, "Grow")
+        .on_hover_text("A stroke grows along the attention and becomes a proposal");
+    if *grows {
+        let look = &mut app.settings.attention;
+        let meaning = "How far the attention brush reaches: the share of attention it follows";
+        super::inspector::percent(ui, "Reach", meaning, &mut look.reach, 1.0);
+    } else {
+        brush_size(ui, app);
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Look {
     pub interpolation: Interpolation,
     /// Opacity of the heatmap over the photo, 0..=1.
     pub opacity: f32,
+    /// Whether low values let the photo through.
+    pub fades: bool,
     /// Whether the thumbnails of a layer share one range of values.
     pub shared_range: bool,
     /// Per cent of the lowest and of the highest values that are not told
@@ -37,7 +39,8 @@ impl Default for Look {
         Self {
             colors: ColorMap::default(),
             interpolation: Interpolation::Bilinear,
-            opacity: 0.65,
+            opacity: 0.8,
+            fades: true,
             shared_range: false,
             clip: 0.0,
             token_grid: false,

@@ -71,11 +71,20 @@ impl Canvas {
             range,
             interpolation: style.interpolation,
             opacity: style.opacity,
+            fades: style.fades && picture.unit != Unit::Difference,
             serial: serial(app, at),
         };
         let photo = (open.photo.width(), open.photo.height());
-        self.attention.heats[at].paint(painter, canvas, &self.view, photo, &heat);
         let layer = layer(painter, canvas, &self.view, open, picture);
+        let parts = match picture.windows[..] {
+            [] => vec![painter.clip_rect()],
+            // What a token cannot see has no attention, not a low one.
+            _ => picture.windows.iter().map(|at| layer.rect(at)).collect(),
+        };
+        for part in parts {
+            let painter = painter.with_clip_rect(painter.clip_rect().intersect(part));
+            self.attention.heats[at].paint(&painter, canvas, &self.view, photo, &heat);
+        }
         if style.token_grid {
             layer.grid_lines();
         }
@@ -188,6 +197,7 @@ fn serial(app: &App, at: usize) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     (app.inspector.serial(), at, style.colors).hash(&mut hasher);
     (style.clip.to_bits(), style.interpolation as u8).hash(&mut hasher);
+    style.fades.hash(&mut hasher);
     hasher.finish()
 }
 

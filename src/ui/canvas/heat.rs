@@ -32,6 +32,9 @@ pub struct Heat<'a> {
     pub interpolation: Interpolation,
     /// From 0 to 1.
     pub opacity: f32,
+    /// Whether low values let the photo through, instead of covering it with
+    /// the colour map's lowest colour.
+    pub fades: bool,
     /// Another one whenever map, colours, range or interpolation change.
     pub serial: u64,
 }
@@ -123,10 +126,21 @@ fn picture(heat: &Heat<'_>) -> Option<ColorImage> {
         range: ValueRange::Fixed { low, high },
     };
     let picture = render(heat.map, (side(grid.columns), side(grid.rows)), &style).ok()?;
-    Some(ColorImage::from_rgb(
-        [picture.width, picture.height],
-        &picture.rgb,
-    ))
+    let size = [picture.width, picture.height];
+    if !heat.fades {
+        return Some(ColorImage::from_rgb(size, &picture.rgb));
+    }
+    let grey = Style {
+        colors: ColorMap::Grey,
+        ..style
+    };
+    let values = render(heat.map, (size[0], size[1]), &grey).ok()?;
+    let pixels = picture.rgb.chunks_exact(3).zip(values.rgb.chunks_exact(3));
+    let pixels = pixels.map(|(color, value)| {
+        let alpha = theme::heat_alpha(value[0]);
+        Color32::from_rgba_unmultiplied(color[0], color[1], color[2], alpha)
+    });
+    Some(ColorImage::new(size, pixels.collect()))
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ impl TokenLayer<'_> {
     }
 
     /// Where some tokens are on screen.
-    fn rect(&self, tokens: &TokenRect) -> Rect {
+    pub fn rect(&self, tokens: &TokenRect) -> Rect {
         let corner = |row, column| self.corner(row, column);
         self.scene.screen_rect(Rect::from_min_max(
             corner(tokens.top, tokens.left),

@@ -149,7 +149,7 @@ fn subject(ui: &mut Ui, app: &mut App) {
         ui.spacing_mut().item_spacing.x = space::XS;
         let inspector = &mut app.inspector;
         let mut choices = vec![
-            (Subject::Heads, "Heads", "Attention heads of one layer"),
+            (Subject::Heads, "Attention heads", "Attention heads of one layer"),
             (
                 Subject::Rollout,
                 "Rollout",
@@ -189,7 +189,7 @@ fn layer(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
         }
         let all = app.inspector.heads.is_empty();
         let response = ui
-            .add_enabled(!all, egui::Button::new("All heads"))
+            .add_enabled(!all, egui::Button::new("All of it"))
             .on_hover_text("Fuse all attention heads of the layer")
             .on_disabled_hover_text("All attention heads of the layer are fused");
         if response.clicked() {
@@ -211,7 +211,7 @@ fn several(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     }
     if let Some((layer, head)) = inspector.compared {
         ui.horizontal(|ui| {
-            ui.label(dim(ui, format!("With layer {layer}, head {head}")));
+            ui.label(dim(ui, format!("Against {layer}.{head}")));
             ui.selectable_value(&mut inspector.comparison, Comparison::SideBySide, "Beside");
             ui.selectable_value(
                 &mut inspector.comparison,
@@ -248,7 +248,7 @@ fn rollout(ui: &mut Ui, app: &mut App) {
         .accessible_name("First layer of the rollout");
     });
     ui.horizontal(|ui| {
-        ui.label(dim(ui, "Heads by"));
+        ui.label(dim(ui, "Fused by"));
         for (fusion, name) in FUSIONS {
             ui.selectable_value(&mut options.fusion, fusion, name);
         }

@@ -14,3 +14,4 @@ mod thumbnails;
 mod what_if;
 
 pub use panel::InspectorPanel;
+pub use style::percent;

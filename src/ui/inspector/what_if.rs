@@ -36,12 +36,15 @@ fn off(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         }
     });
     if experiment.is_nothing() {
-        let hint = "Right click a head to switch it off and see what the prediction loses";
+        let hint = "Right click an attention head above to switch it off and see what the prediction loses";
         ui.add(Label::new(dim(ui, hint).small()).wrap());
         return;
     }
     let count = experiment.encoder.len() + experiment.decoder.len();
-    let heads = if count == 1 { "head" } else { "heads" };
+    let heads = match count {
+        1 => "attention head",
+        _ => "attention heads",
+    };
     match experiment.change() {
         Some(change) => changed(ui, &format!("Without {count} {heads}"), change),
         None => {
@@ -94,7 +97,7 @@ fn ranking(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         None => {
             let tip = "Predicts once without each attention head, and sorts them by the change";
             if ui
-                .button("Which heads matter most")
+                .button("Which attention heads matter most")
                 .on_hover_text(tip)
                 .clicked()
             {
@@ -132,7 +135,7 @@ fn ranked(ui: &mut Ui, ranking: &Ranking, out: &mut Vec<Command>) {
 
 fn row(ui: &mut Ui, (layer, head): HeadId, change: &Change, out: &mut Vec<Command>) {
     ui.horizontal(|ui| {
-        let name = format!("Layer {layer}, head {head}");
+        let name = format!("Layer {layer}, attention head {head}");
         let button = egui::Button::new(name).frame(false);
         if ui.add(button).on_hover_text("Show it").clicked() {
             out.push(about(AttentionCommand::Choose(layer, head)));

@@ -24,6 +24,7 @@ fn heat(map: &Heatmap, colors: ColorMap, interpolation: Interpolation) -> Heat<'
         range: (0.0, 1.0),
         interpolation,
         opacity: 0.6,
+        fades: false,
         serial: 1,
     }
 }
