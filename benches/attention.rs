@@ -4,8 +4,9 @@
 use candle_core::{Device, Tensor};
 use divan::{Bencher, black_box};
 use patchlens::attention::{
-    ColorMap, Heads, Heatmap, Interpolation, Query, Reverse, RolloutOptions, Style, ValueRange,
-    all_heads, all_layers, overlay, render, reverse, rollout, rollout_row, row, statistics,
+    ColorMap, Features, Guide, Heads, Heatmap, Interpolation, Query, Reverse, RolloutOptions,
+    Style, TokenMask, ValueRange, all_heads, all_layers, candidates, grow, mass_threshold, overlay,
+    render, reverse, rollout, rollout_row, row, statistics,
 };
 use patchlens::models::geometry::View;
 use patchlens::nn::capture::{Bias, Grid, QueryKey, Tokens};
@@ -200,4 +201,65 @@ fn overlay_on_24_megapixels(bencher: Bencher) {
     let (size, photo) = ((6000, 4000), vec![99u8; 6000 * 4000 * 3]);
     let view = View::whole(size);
     bencher.bench_local(|| overlay(&photo, size, black_box(&map), view, &style, 0.6).unwrap());
+}
+
+/// A photo of 1024 × 1024 pixels with a disc, and the tokens that it covers.
+fn disc() -> (Vec<u8>, TokenMask) {
+    let inside = |x: usize, y: usize, middle: f64, radius: f64| {
+        (x as f64 - middle).hypot(y as f64 - middle) < radius
+    };
+    let pixel = |i: usize| match inside(i % 1024, i / 1024, 512.0, 300.0) {
+        true => [200, 60, (i % 32) as u8],
+        false => [90, 120, (i % 48) as u8],
+    };
+    let tokens: Vec<_> = (0..64 * 64)
+        .map(|i| (i / 64, i % 64))
+        .filter(|(row, column)| inside(*column, *row, 32.0, 18.75))
+        .collect();
+    let grid = Grid {
+        rows: 64,
+        columns: 64,
+    };
+    let rgb = (0..1024 * 1024).flat_map(pixel).collect();
+    (rgb, TokenMask::from_tokens(grid, &tokens))
+}
+
+#[divan::bench]
+fn guide_of_1024_by_1024(bencher: Bencher) {
+    let (rgb, _) = disc();
+    bencher.bench_local(|| detached(|task| Guide::new(black_box(&rgb), (1024, 1024), task)));
+}
+
+/// Budget: 50 ms.
+#[divan::bench]
+fn refine_64_by_64_tokens_to_1024_by_1024(bencher: Bencher) {
+    let (rgb, tokens) = disc();
+    let guide = detached(|task| Guide::new(&rgb, (1024, 1024), task)).unwrap();
+    let (soft, view) = (tokens.heatmap(), View::whole((1024, 1024)));
+    bencher.bench_local(|| detached(|task| guide.refine(black_box(&soft), view, task)).unwrap());
+}
+
+#[divan::bench]
+fn mass_of_4096_tokens(bencher: Bencher) {
+    let (map, _) = heatmap();
+    bencher.bench_local(|| mass_threshold(black_box(&map), 0.6));
+}
+
+/// A stroke of 64 tokens.
+#[divan::bench]
+fn brush_over_4096_tokens(bencher: Bencher) {
+    let record = layer(1, 64, 6, Bias::None);
+    let path: Vec<_> = (0..64).map(|i| (20 + i / 16, 20 + i % 16)).collect();
+    bencher.bench_local(|| grow(&record, &Heads::One(2), (20, 20), black_box(&path), 0.6).unwrap());
+}
+
+#[divan::bench]
+fn more_like_this_of_4096_tokens(bencher: Bencher) {
+    let features = Features::of_tensor(&random(&[64, 64, 256])).unwrap();
+    let (_, tokens) = disc();
+    bencher.bench_local(|| {
+        let prototype = features.prototype(black_box(&tokens)).unwrap();
+        let map = features.similarity(&prototype).unwrap();
+        candidates(&map, Some(&tokens), prototype.suggested_least())
+    });
 }

@@ -1,7 +1,7 @@
 //! Whole attention matrices, as the reference implementations give them.
 
-use super::AttentionError;
 use super::row::BLOCK;
+use super::{AttentionError, npy};
 use crate::nn::capture::{Bias, Group, Grouping, QueryKey};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -9,6 +9,9 @@ use rayon::prelude::*;
 /// Bytes that a matrix may take: all attention heads of 16,384 tokens would be
 /// more.
 const LIMIT: u64 = 8 << 30;
+/// Bytes that matrices may take in a file, of which there are three copies
+/// while it is made.
+const FILE_LIMIT: u64 = 2 << 30;
 
 /// The attention matrix of one attention head in one group (0 where there is
 /// but one): (queries, keys), padding included, each row summing to 1.
@@ -25,7 +28,7 @@ pub fn matrix(record: &QueryKey, head: usize, group: usize) -> Result<Tensor, At
     }
     let group = record.open(group)?;
     let (queries, keys) = (group.queries(), group.keys());
-    check(&[queries, keys])?;
+    check(&[queries, keys], LIMIT)?;
     let mut values = vec![0.0; queries * keys];
     fill(&group, head, &mut values)?;
     Ok(Tensor::from_vec(values, (queries, keys), &Device::Cpu)?)
@@ -44,10 +47,8 @@ pub fn matrix(record: &QueryKey, head: usize, group: usize) -> Result<Tensor, At
 /// # Errors
 /// If the result would be huge.
 pub fn attentions(record: &QueryKey) -> Result<Tensor, AttentionError> {
-    let (groups, heads) = (record.group_count(), record.attention_heads);
-    let queries = record.grouping.members(record.query_tokens);
-    let keys = record.grouping.members(record.key_tokens);
-    check(&[groups, heads, queries, keys])?;
+    let [groups, heads, queries, keys] = shape(record);
+    check(&shape(record), LIMIT)?;
     let mut values = vec![0.0; groups * heads * queries * keys];
     let parts = values.par_chunks_mut(heads * queries * keys).enumerate();
     parts.try_for_each(|(index, part)| {
@@ -61,6 +62,29 @@ pub fn attentions(record: &QueryKey) -> Result<Tensor, AttentionError> {
     Ok(if flat { all.flatten(0, 1)? } else { all })
 }
 
+/// All attention weights of a layer, in the shape of [`attentions`], as the bytes
+/// of an `.npy` file.
+///
+/// # Errors
+/// If they take more than 2 GiB.
+pub fn attentions_npy(record: &QueryKey) -> Result<Vec<u8>, AttentionError> {
+    check(&shape(record), FILE_LIMIT)?;
+    let all = attentions(record)?;
+    let values: Vec<f32> = all.flatten_all()?.to_vec1()?;
+    npy(all.dims(), &values)
+}
+
+/// Groups, attention heads, queries and keys of a group.
+fn shape(record: &QueryKey) -> [usize; 4] {
+    let members = |tokens| record.grouping.members(tokens);
+    [
+        record.group_count(),
+        record.attention_heads,
+        members(record.query_tokens),
+        members(record.key_tokens),
+    ]
+}
+
 /// The weights of one attention head to `out` (queries, keys).
 fn fill(group: &Group<'_>, head: usize, out: &mut [f32]) -> Result<(), AttentionError> {
     let packed = group.packed(head)?;
@@ -71,15 +95,15 @@ fn fill(group: &Group<'_>, head: usize, out: &mut [f32]) -> Result<(), Attention
     Ok(())
 }
 
-fn check(shape: &[usize]) -> Result<(), AttentionError> {
+fn check(shape: &[usize], limit: u64) -> Result<(), AttentionError> {
     let bytes = shape
         .iter()
         .fold(4u64, |bytes, side| bytes.saturating_mul(*side as u64));
-    if bytes > LIMIT {
+    if bytes > limit {
         return Err(AttentionError::TooLarge {
             what: "the attention matrix",
             bytes,
-            limit: LIMIT,
+            limit,
         });
     }
     Ok(())

@@ -23,7 +23,8 @@
 //!
 //! Results lie on the token grid ([`Heatmap`]), with the tokens that have no
 //! place on the photo beside it. [`render()`], [`overlay`] and [`Sheet`] draw
-//! them; [`npy()`] writes their numbers.
+//! them, [`outline`] marks tokens and masks on the picture; [`npy()`] writes their
+//! numbers and a [`Report`] says what they are of.
 //!
 //! Attention weights say where values were taken from, not what a prediction
 //! depended on: raw attention is no causal evidence (Jain & Wallace 2019,
@@ -34,15 +35,18 @@ mod color_map;
 mod error;
 mod guided;
 mod layers;
+mod marks;
 mod mass;
 mod matrix;
 mod npy;
 mod query;
 mod refine;
 mod render;
+mod report;
 mod reverse;
 mod rollout;
 mod row;
+mod sheet;
 mod similar;
 mod statistics;
 mod token_mask;
@@ -54,15 +58,18 @@ pub use brush::grow;
 pub use color_map::ColorMap;
 pub use error::AttentionError;
 pub use layers::{Direction, LayerMaps, Layers, Place};
+pub use marks::outline;
 pub use mass::mass_threshold;
-pub use matrix::{attentions, matrix};
+pub use matrix::{attentions, attentions_npy, matrix};
 pub use npy::npy;
 pub use query::{Fusion, Heads, Query, TokenRect, key_view, tokens_under, visible};
 pub use refine::{Guide, blocky};
-pub use render::{Interpolation, Picture, Sheet, Style, ValueRange, overlay, render};
+pub use render::{Interpolation, Picture, Style, ValueRange, overlay, render};
+pub use report::{HeadReport, QueryReport, Report, Subject};
 pub use reverse::{Reverse, reverse};
-pub use rollout::{Rollout, RolloutOptions, rollout, rollout_row};
+pub use rollout::{Rollout, RolloutOptions, check_rollout, rollout, rollout_row};
 pub use row::{Heatmap, Row, all_heads, all_layers, row};
+pub use sheet::{Caption, Cell, Line, Sheet};
 pub use similar::{Candidate, Features, Prototype, candidates};
 pub use statistics::{HeadStatistics, TokenNorms, statistics, token_norms};
 pub use token_mask::TokenMask;

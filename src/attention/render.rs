@@ -1,4 +1,4 @@
-//! Heatmaps as pictures: alone, over the photo, or many on one sheet.
+//! Heatmaps as pictures: alone or over the photo.
 
 use super::{AttentionError, ColorMap, Heatmap};
 use crate::models::geometry::View;
@@ -170,86 +170,8 @@ pub fn overlay(
     Ok(picture)
 }
 
-/// How many heatmaps are laid out on one sheet.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sheet {
-    /// Width and height of each map in pixels.
-    pub tile: (usize, usize),
-    /// Maps in a row; at least 1.
-    pub columns: usize,
-    /// Pixels around and between them.
-    pub gap: usize,
-    /// Colour of the gaps.
-    pub background: [u8; 3],
-    /// Whether all maps share one range, so that they can be compared; else
-    /// each has its own.
-    pub shared: bool,
-    /// How values become colours.
-    pub style: Style,
-}
-
-impl Sheet {
-    /// A sheet for `count` maps of about equal width and height, with gaps of a
-    /// twentieth of a tile, in white.
-    pub fn square(count: usize, tile: (usize, usize), style: Style) -> Self {
-        Self {
-            tile,
-            columns: ((count as f64).sqrt().ceil() as usize).max(1),
-            gap: (tile.0.min(tile.1) / 20).max(1),
-            background: [255; 3],
-            shared: false,
-            style,
-        }
-    }
-
-    /// Where map `index` is: left and upper edge in pixels.
-    pub fn place(&self, index: usize) -> (usize, usize) {
-        let columns = self.columns.max(1);
-        let at = |index: usize, side: usize| self.gap + index * (side + self.gap);
-        (
-            at(index % columns, self.tile.0),
-            at(index / columns, self.tile.1),
-        )
-    }
-
-    /// Width and height of a sheet of `count` maps.
-    pub fn size(&self, count: usize) -> (usize, usize) {
-        let columns = self.columns.max(1);
-        let side = |count: usize, side: usize| {
-            let pitch = side.saturating_add(self.gap);
-            count.saturating_mul(pitch).saturating_add(self.gap)
-        };
-        let (across, down) = (columns.min(count), count.div_ceil(columns));
-        (side(across, self.tile.0), side(down, self.tile.1))
-    }
-
-    /// Draw `maps` in their order, row by row: all attention heads of a layer,
-    /// or those of all layers with as many columns as a layer has heads.
-    ///
-    /// # Errors
-    /// If the picture would be huge.
-    pub fn draw(&self, maps: &[&Heatmap]) -> Result<Picture, AttentionError> {
-        let (width, height) = self.size(maps.len());
-        let mut sheet = Picture::filled(width, height, self.background)?;
-        let shared = self.style.range.of(if self.shared { maps } else { &[] });
-        for (index, map) in maps.iter().enumerate() {
-            let own = || self.style.range.of(&[map]);
-            let range = if self.shared { shared } else { own() };
-            let mut tile = Picture::filled(self.tile.0, self.tile.1, [0; 3])?;
-            let colors = Colors::new(map, &self.style, range);
-            colors.blend(&mut tile, View::whole(self.tile), 1.0);
-            let (left, top) = self.place(index);
-            for (y, row) in tile.rgb.chunks_exact((3 * tile.width).max(1)).enumerate() {
-                let to = 3 * ((top + y) * width + left);
-                sheet.rgb[to..to + row.len()].copy_from_slice(row);
-            }
-        }
-        Ok(sheet)
-    }
-}
-
 /// A heatmap about to be drawn.
-struct Colors<'a> {
+pub(super) struct Colors<'a> {
     map: &'a Heatmap,
     style: &'a Style,
     low: f32,
@@ -258,7 +180,7 @@ struct Colors<'a> {
 }
 
 impl<'a> Colors<'a> {
-    fn new(map: &'a Heatmap, style: &'a Style, (low, high): (f32, f32)) -> Self {
+    pub(super) fn new(map: &'a Heatmap, style: &'a Style, (low, high): (f32, f32)) -> Self {
         let inverse = if high > low { 1.0 / (high - low) } else { 0.0 };
         Self {
             map,
@@ -269,7 +191,7 @@ impl<'a> Colors<'a> {
     }
 
     /// Draw over the pixels of `picture` whose centres are in `view`.
-    fn blend(&self, picture: &mut Picture, view: View, opacity: f32) {
+    pub(super) fn blend(&self, picture: &mut Picture, view: View, opacity: f32) {
         let grid = self.map.grid;
         if picture.rgb.is_empty() || grid.is_empty() {
             return;

@@ -130,6 +130,15 @@ pub fn rollout_row(
     Ok(Row::of(last.query_tokens, &row))
 }
 
+/// Whether the layers of `records` can be rolled out at all, which no query
+/// changes.
+///
+/// # Errors
+/// As [`rollout`], but for cancelling.
+pub fn check_rollout(records: &[QueryKey], options: &RolloutOptions) -> Result<(), AttentionError> {
+    chosen(records, options).map(|_| ())
+}
+
 /// The places in the sequence that a query means.
 fn sequence(query: &Query, layer: &QueryKey) -> Result<Vec<usize>, AttentionError> {
     let places = query.places(layer, layer.query_tokens)?;

@@ -140,10 +140,11 @@ Examples:
 
 /// `patchlens attention --help`
 pub const ATTENTION: &str = "\
-Show where a model looks: the attention of one token, as a heatmap or numbers.
+Show where a model looks: the attention of one token, as a heatmap, numbers or a mask.
 
 Usage: patchlens attention IMAGE [--model M] [--layer L] [--attention-head H]
                            [--query X,Y|cls] [-o HEAT.png] [--npy FILE]
+                           [--mask FILE.png] [--matrix FILE] [--json]
 
 What to show:
       --layer L            the layer, counted from 0 [the last one]
@@ -156,7 +157,11 @@ What to show:
       --fusion F           rollout: mean, max or min of the attention heads [mean]
       --discard R          rollout: leave out the lowest weights, a share of 0 to 0.999
       --start-layer L      rollout: the first layer that counts [0]
-      --grid               a sheet with all attention heads of the layer
+      --grid               a sheet with all attention heads of the layer, numbered
+      --all-layers         with --grid: of all layers, one below the other
+      --mass P             outline the smallest set of tokens that holds the share P,
+                           0 to 1, of the attention, along the photo's edges [0.6]
+      --blocky             --mass: outline the exact tokens instead
   -m, --model M            a built-in model or a checkpoint folder [mobile-sam]
       --fit FIT            trained, squash or pad: see patchlens classify --help
       --size N|WxH         another input size than the trained one, in pixels
@@ -167,10 +172,19 @@ What to write:
       --nearest            show each token as a square
       --opacity P          the heatmap's opacity, 0 to 1 [0.6]
       --alone              without the photo
+      --no-mark            without the outline of the token asked for
       --npy FILE           the weights on the token grid, (rows, columns); with --grid
                            (attention heads, rows, columns)
-      --json               print one JSON object: layer, grid, the part of the photo
-                           under it, weights on tokens without a place, times in ms
+      --mask FILE.png      the mask of --mass: 8-bit grey, 255 inside, 0 outside
+      --matrix FILE        all attention weights of the layer as npy, in the shape of
+                           transformers, such as (1, attention heads, tokens, tokens)
+      --json               print one JSON object: layer, attention head, query, grid,
+                           the part of the photo under it, weights on tokens without
+                           a place, the mask's area, times in ms; with --all-layers a
+                           list of such layers
+      --statistics         --json: of each attention head the entropy in nats, mean
+                           attention distance in pixels, shares of attention on tokens
+                           without a place and on padding
 
       --max-megapixels N   refuse photos with more than N million pixels [256]
       --threads N          compute with N threads instead of one per core
@@ -180,6 +194,7 @@ Examples:
   patchlens attention cat.jpg --model dino-vits8 -o heads.png --grid
   patchlens attention cat.jpg --layer 3 --query 312,148 -o heat.png --npy row.npy
   patchlens attention cat.jpg --model vit-base-patch16-224 --rollout -o rollout.png
+  patchlens attention cat.jpg --model dino-vits8 --mask cat.png --mass 0.6
 ";
 
 /// `patchlens dump --help`

@@ -15,7 +15,7 @@ use super::prompt::check;
 use super::{Failure, help};
 use crate::document::{Document, accept};
 use crate::formats::{self, ExportKind, ExportRequest};
-use crate::label::{ClassId, Classes, CocoRle};
+use crate::label::{ClassId, Classes, CocoRle, Mask};
 use crate::models::Prompt;
 use crate::photo::{self, Limits, Photo};
 use crate::worker::{Engine, ModelEngine, Proposal, Wanted, unwatched};
@@ -68,7 +68,7 @@ pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
 }
 
 /// The class of the one object, in the list that every new document starts with.
-const OBJECT: ClassId = 1;
+pub(super) const OBJECT: ClassId = 1;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -146,18 +146,27 @@ fn predict(
 /// Write the mask as a document's export would be written: completely or not at
 /// all, and never over the photo.
 fn write_mask(args: &Args, photo: &Photo, proposal: &Proposal) -> Result<(), Failure> {
-    let sentence = |error: &dyn std::error::Error| Failure::Sentence(error.to_string());
-    let mut document = Document::new(photo.width(), photo.height(), Classes::default());
-    if !proposal.mask.is_empty() {
-        let accepted = accept(&document, &proposal.mask, OBJECT, Some(proposal.score));
-        document = accepted.map_err(|error| sentence(&error))?.document;
-    }
+    let document = object(photo, &proposal.mask, Some(proposal.score))?;
     let request = ExportRequest {
         kind: ExportKind::Binary(OBJECT),
         path: args.output.clone(),
     };
     let written = formats::export(photo, &document, &request);
-    written.map(|_| ()).map_err(|error| sentence(&error))
+    written
+        .map(|_| ())
+        .map_err(|error| Failure::Sentence(error.to_string()))
+}
+
+/// A document of `photo` with one segment of [`OBJECT`]; with none for an empty
+/// mask.
+pub(super) fn object(photo: &Photo, mask: &Mask, score: Option<f32>) -> Result<Document, Failure> {
+    let document = Document::new(photo.width(), photo.height(), Classes::default());
+    if mask.is_empty() {
+        return Ok(document);
+    }
+    let accepted = accept(&document, mask, OBJECT, score);
+    let edited = accepted.map_err(|error| Failure::Sentence(error.to_string()))?;
+    Ok(edited.document)
 }
 
 fn report(args: &Args, proposal: &Proposal, times: &Times, width: u32, height: u32) -> Report {

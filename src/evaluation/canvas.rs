@@ -47,6 +47,13 @@ impl Canvas {
         }
     }
 
+    /// A picture to go on with: `rgb` holds `width * height * 3` bytes; what is
+    /// missing is black.
+    pub fn of_rgb(width: usize, height: usize, mut rgb: Vec<u8>) -> Self {
+        rgb.resize(width * height * 3, 0);
+        Self { width, height, rgb }
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width
@@ -186,6 +193,11 @@ mod tests {
         assert_eq!(canvas.pixel(3, 2), Some(BLACK));
         assert_eq!((canvas.pixel(4, 0), canvas.pixel(0, 3)), (None, None));
         Canvas::new(0, 0, WHITE).fill((0, 0), (1, 1), BLACK);
+        let given = Canvas::of_rgb(2, 1, vec![7, 8, 9]);
+        assert_eq!(
+            (given.pixel(0, 0), given.pixel(1, 0)),
+            (Some([7, 8, 9]), Some(BLACK))
+        );
     }
 
     #[test]

@@ -81,7 +81,23 @@ fn what_does_not_exist_or_fit_is_refused() {
         matrix(&record, 0, 1),
         Err(AttentionError::Compute(_))
     ));
-    let error = check(&[12, 1 << 20, 1 << 20]).unwrap_err().to_string();
+    let error = check(&[12, 1 << 20, 1 << 20], LIMIT)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("attention matrix"), "{error}");
-    assert!(check(&[usize::MAX, usize::MAX]).is_err() && check(&[12, 4096, 4096]).is_ok());
+    assert!(
+        check(&[usize::MAX, usize::MAX], LIMIT).is_err()
+            && check(&[12, 4096, 4096], FILE_LIMIT).is_ok()
+    );
+}
+
+#[test]
+fn files_hold_the_matrices_in_their_shape() {
+    for record in every_kind() {
+        let all = attentions(&record).unwrap();
+        let values: Vec<f32> = all.flatten_all().unwrap().to_vec1().unwrap();
+        let file = attentions_npy(&record).unwrap();
+        assert_eq!(file, npy(all.dims(), &values).unwrap(), "{}", record.layer);
+    }
+    assert!(check(&[12, 8192, 8192], FILE_LIMIT).is_err(), "3.2 GB");
 }

@@ -111,51 +111,10 @@ fn the_photo_stays_outside_of_the_view() {
 }
 
 #[test]
-fn a_sheet_lays_its_maps_out() {
-    let maps = [map(1, 1, &[0.0]), map(1, 1, &[4.0]), map(1, 2, &[2.0, 4.0])];
-    let maps: Vec<&Heatmap> = maps.iter().collect();
-    let sheet = Sheet {
-        tile: (2, 1),
-        columns: 2,
-        gap: 1,
-        background: [9; 3],
-        shared: true,
-        style: grey(Interpolation::Nearest, ValueRange::Full),
-    };
-    let picture = sheet.draw(&maps).unwrap();
-    assert_eq!((picture.width, picture.height), (7, 5));
-    assert_eq!(sheet.place(2), (1, 3));
-    let want = [
-        [9, 9, 9, 9, 9, 9, 9],
-        [9, 0, 0, 9, 255, 255, 9],
-        [9, 9, 9, 9, 9, 9, 9],
-        [9, 128, 255, 9, 9, 9, 9],
-        [9, 9, 9, 9, 9, 9, 9],
-    ];
-    assert_eq!(reds(&picture), want.concat());
-    let own = Sheet {
-        shared: false,
-        ..sheet
-    };
-    let row = &reds(&own.draw(&maps).unwrap())[21..28];
-    assert_eq!(row, [9, 0, 255, 9, 9, 9, 9]);
-    let empty = sheet.draw(&[]).unwrap();
-    assert_eq!((empty.width, empty.height), (1, 1));
-}
-
-#[test]
-fn a_square_sheet_is_about_square() {
-    let columns = |count| Sheet::square(count, (64, 64), Style::default()).columns;
-    assert_eq!([0, 1, 6, 12, 16].map(columns), [1, 1, 3, 4, 4]);
-}
-
-#[test]
 fn huge_pictures_are_refused() {
     let one = map(1, 1, &[0.5]);
     let error = render(&one, (1 << 20, 1 << 20), &Style::default()).unwrap_err();
     assert!(matches!(error, AttentionError::TooLarge { .. }));
-    let sheet = Sheet::square(9, (usize::MAX / 2, 3), Style::default());
-    assert!(sheet.draw(&[&one; 9]).is_err());
     let nothing = map(0, 0, &[]);
     assert_eq!(
         reds(&render(&nothing, (1, 1), &Style::default()).unwrap()),

@@ -34,7 +34,10 @@ pub fn show(ui: &mut Ui, app: &mut App) {
         Look::MOST_CLIPPED / 100.0,
     );
     look.clip = clip * 100.0;
-    ui.checkbox(&mut look.fades, "Let the photo through where values are low");
+    ui.checkbox(
+        &mut look.fades,
+        "Let the photo through where values are low",
+    );
     ui.checkbox(&mut look.shared_range, "One range for all attention heads")
         .on_hover_text("Thumbnails then can be compared by brightness");
     ui.checkbox(&mut look.token_grid, "Token grid");
