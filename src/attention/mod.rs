@@ -8,6 +8,8 @@
 //!   hovering) who looks at a token;
 //! - [`rollout()`] follows attention through all layers of a plain Vision
 //!   Transformer;
+//! - [`relevance()`] weighs that with the gradient of a class: what its score
+//!   rests on;
 //! - [`statistics()`] and [`token_norms`] say what kind of an attention head it
 //!   is;
 //! - [`matrix()`] and [`attentions`] give whole matrices, for comparing with the
@@ -26,6 +28,7 @@ mod error;
 mod matrix;
 mod npy;
 mod query;
+mod relevance;
 mod render;
 mod reverse;
 mod rollout;
@@ -40,6 +43,7 @@ pub use error::AttentionError;
 pub use matrix::{attentions, matrix};
 pub use npy::npy;
 pub use query::{Fusion, Heads, Query, TokenRect, key_view, tokens_under, visible};
+pub use relevance::{Relevance, Target, relevance};
 pub use render::{Interpolation, Picture, Sheet, Style, ValueRange, overlay, render};
 pub use reverse::{Reverse, reverse};
 pub use rollout::{Rollout, RolloutOptions, rollout, rollout_row};
