@@ -1,5 +1,6 @@
 //! What can be asked wrongly of attention, in words for the user.
 
+use crate::models::ModelError;
 use crate::task::Cancelled;
 
 /// Why attention could not be shown.
@@ -84,6 +85,42 @@ pub enum AttentionError {
     /// Nothing was recorded.
     #[error("there are no recorded attention layers to roll out")]
     NoLayers,
+    /// Relevance for a model without classes.
+    #[error("{title} tells no classes, so there is none to explain: choose another model")]
+    NoClasses {
+        /// The model.
+        title: String,
+    },
+    /// There is no such class.
+    #[error("there is no class {class}: {title} knows {count} classes, counted from 0")]
+    NoClass {
+        /// The model.
+        title: String,
+        /// What was asked for.
+        class: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A class that wins nowhere on the photo.
+    #[error("{name} is seen nowhere on this photo: choose another class, or a region to explain")]
+    ClassNowhere {
+        /// The class.
+        name: String,
+    },
+    /// A region, of a model that classifies whole photos.
+    #[error("{title} gives one answer for the whole photo: ask without a region")]
+    NoRegions {
+        /// The model.
+        title: String,
+    },
+    /// Relevance for a model whose layers do not share one sequence of tokens.
+    #[error(
+        "what a class of {title} rests on cannot be followed back: that needs attention layers that share one sequence of tokens; look at single layers instead"
+    )]
+    NotTraceable {
+        /// The model.
+        title: String,
+    },
     /// An option has an impossible value.
     #[error("{name} is {value}, expected {expected}")]
     Option {
@@ -185,6 +222,16 @@ pub enum AttentionError {
 impl From<Cancelled> for AttentionError {
     fn from(_: Cancelled) -> Self {
         Self::Cancelled
+    }
+}
+
+impl From<ModelError> for AttentionError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Cancelled => Self::Cancelled,
+            ModelError::Compute(why) => Self::Compute(why),
+            other => Self::Compute(other.to_string()),
+        }
     }
 }
 

@@ -8,6 +8,8 @@
 //!   hovering) who looks at a token;
 //! - [`rollout()`] follows attention through all layers of a plain Vision
 //!   Transformer;
+//! - [`relevance()`] weighs that with the gradient of a class: what its score
+//!   rests on;
 //! - [`statistics()`] and [`token_norms`] say what kind of an attention head it
 //!   is;
 //! - [`matrix()`] and [`attentions`] give whole matrices, for comparing with the
@@ -41,6 +43,7 @@ mod matrix;
 mod npy;
 mod query;
 mod refine;
+mod relevance;
 mod render;
 mod report;
 mod reverse;
@@ -64,6 +67,7 @@ pub use matrix::{attentions, attentions_npy, matrix};
 pub use npy::npy;
 pub use query::{Fusion, Heads, Query, TokenRect, key_view, tokens_under, visible};
 pub use refine::{Guide, blocky};
+pub use relevance::{Relevance, Target, relevance};
 pub use render::{Interpolation, Picture, Style, ValueRange, overlay, render};
 pub use report::{HeadReport, QueryReport, Report, Subject};
 pub use reverse::{Reverse, reverse};

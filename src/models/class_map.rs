@@ -182,7 +182,7 @@ pub(super) fn certainty(logits: &Tensor) -> Result<(Vec<f64>, Vec<u64>)> {
 }
 
 /// Index of the highest value, the first of equals, as `argmax` has it.
-fn highest(scores: &[f32]) -> usize {
+pub(super) fn highest(scores: &[f32]) -> usize {
     let mut best = 0;
     for (i, score) in scores.iter().enumerate() {
         if *score > scores[best] {

@@ -37,5 +37,5 @@ pub use promptable::{
     PromptPoint, PromptableModel, ScoredMask,
 };
 pub use registry::{Capability, LoadedModel, ModelInfo};
-pub use vision::{Boundary, Dense, Hidden, Output, OutputKind, Run, VisionModel};
+pub use vision::{Boundary, Dense, Hidden, Output, OutputKind, Run, Traceable, VisionModel};
 pub use weights::Weights;

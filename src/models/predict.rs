@@ -120,6 +120,8 @@ pub struct Observation {
     pub pixels: Tensor,
     /// The part of the photo that the input covers.
     pub view: View,
+    /// The attention heads that were off.
+    pub ablation: Ablation,
     /// Everything that came out.
     pub run: Run,
 }
@@ -224,6 +226,7 @@ pub fn observe(
     Ok(Observation {
         pixels: prepared.pixels,
         view: prepared.view,
+        ablation: options.ablation.clone(),
         run,
     })
 }

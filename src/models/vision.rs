@@ -2,9 +2,10 @@
 //! (semantic segmentation) models, behind one trait.
 
 use super::ModelError;
+use super::class_map::highest;
 use super::deeplab::VitDeepLab;
-use crate::nn::Watch;
 use crate::nn::capture::{QueryKey, Tokens};
+use crate::nn::{Ablation, LayerGradient, Values, Watch};
 use crate::task::Task;
 use candle_core::Tensor;
 use std::sync::Arc;
@@ -36,6 +37,33 @@ pub trait VisionModel: Send + Sync {
     fn on_encodings(&self) -> Option<&VitDeepLab> {
         None
     }
+
+    /// Itself, if gradients can be followed back through its attention layers.
+    fn traceable(&self) -> Option<&dyn Traceable> {
+        None
+    }
+}
+
+/// A network whose attention layers share one sequence of tokens, through which
+/// the gradient of a score can be followed back.
+pub trait Traceable {
+    /// Run the network on `pixels` (rows, columns, 3) without the attention heads
+    /// of `ablation`. Then, from the last attention layer to the first, show
+    /// `visit` what the gradient of a score says of it. The score is any weighted
+    /// sum of the logits: `gradient` has its weight for each of them, (classes) or
+    /// (rows, columns, classes). Polls `task` between layers, where it can.
+    ///
+    /// # Errors
+    /// As [`VisionModel::run`], if `gradient` does not fit the logits or there are
+    /// none, and what `visit` returns.
+    fn trace(
+        &self,
+        pixels: &Tensor,
+        ablation: &Ablation,
+        gradient: &[f32],
+        visit: &mut dyn FnMut(&LayerGradient) -> Result<(), ModelError>,
+        task: Task<'_>,
+    ) -> Result<(), ModelError>;
 }
 
 /// What a network made of a picture.
@@ -96,6 +124,22 @@ pub struct Boundary {
     pub scores: Tensor,
     /// The classes whose pixels form objects.
     pub classes: Arc<[usize]>,
+}
+
+impl Dense {
+    /// The class with the highest score in each place, row by row; the first of
+    /// equals.
+    ///
+    /// # Errors
+    /// If the logits are not plain f32 or have no classes.
+    pub fn winners(&self) -> Result<Vec<usize>, ModelError> {
+        let (_, _, classes) = self.logits.dims3()?;
+        if classes == 0 {
+            return Err(ModelError::Compute("it has no classes".to_owned()));
+        }
+        let logits = Values::of(&self.logits)?;
+        Ok(logits.chunks_exact(classes).map(highest).collect())
+    }
 }
 
 impl From<Tensor> for Dense {

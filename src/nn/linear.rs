@@ -40,6 +40,12 @@ impl Linear {
         &self.packed
     }
 
+    /// The layer that takes gradients of the outputs back to gradients of the
+    /// inputs, `y · w`. Packs the weights anew.
+    pub(crate) fn turned(&self) -> Self {
+        Self::from_packed(self.packed.transposed())
+    }
+
     /// (…, in) to (…, out).
     ///
     /// # Errors

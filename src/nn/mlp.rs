@@ -1,6 +1,7 @@
 //! The feed-forward half of a transformer block.
 
-use super::kernels::{Activation, gemm, linear, linear_add};
+use super::kernels::gradients::activation_gradient;
+use super::kernels::{Activation, add_assign, gemm, linear, linear_add};
 use super::values::Values;
 use super::{LayerNorm, Linear};
 use candle_core::{Result, Tensor, bail};
@@ -54,6 +55,36 @@ impl MlpBlock {
             self.layer_by_layer(&mut out);
         }
         Tensor::from_vec(out, x.dims(), x.device())
+    }
+
+    /// The gradient of `x` (tokens, channels) from that of the result, residual
+    /// included.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub(super) fn gradient(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let (width, hidden) = (self.fc1.inputs(), self.fc1.outputs());
+        let (first, second) = (self.fc1.turned(), self.fc2.turned());
+        let mut out = gradient.to_vec();
+        for (x, out) in x.chunks(BAND * width).zip(out.chunks_mut(BAND * width)) {
+            let mut inner = vec![0.0; x.len() / width * hidden];
+            linear(
+                &self.norm.of(x),
+                self.fc1.packed(),
+                &mut inner,
+                Activation::None,
+            );
+            let mut slopes = vec![0.0; inner.len()];
+            linear(out, second.packed(), &mut slopes, Activation::None);
+            slopes
+                .par_chunks_mut(hidden)
+                .zip(inner.par_chunks(hidden))
+                .for_each(|(slopes, inner)| activation_gradient(self.act, inner, slopes));
+            let mut normed = vec![0.0; x.len()];
+            linear(&slopes, first.packed(), &mut normed, Activation::None);
+            add_assign(out, &self.norm.gradient(x, &normed));
+        }
+        out
     }
 
     /// Both layers on a few rows at a time, so that hidden activations never

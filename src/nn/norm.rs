@@ -1,6 +1,7 @@
 //! Layer normalisation over the last dimension.
 
-use super::kernels::layer_norm;
+use super::kernels::gradients::layer_norm_gradient;
+use super::kernels::{Activation, layer_norm};
 use super::values::Values;
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
@@ -60,6 +61,16 @@ impl LayerNorm {
                 self.apply(out);
             });
         out
+    }
+
+    /// The gradient of rows `x` (…, channels) from that of what
+    /// [`LayerNorm::of`] makes of them.
+    ///
+    /// # Panics
+    /// If the lengths differ or are no whole number of rows.
+    pub(super) fn gradient(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let parameters = (&*self.weight, &*self.bias);
+        layer_norm_gradient(x, parameters, self.eps, Activation::None, gradient).x
     }
 
     /// (…, channels) to the same shape.

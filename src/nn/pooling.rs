@@ -53,6 +53,38 @@ impl Pooling {
             }
         }
     }
+
+    /// The gradient of tokens (tokens, width), which lie as `layout` says, from
+    /// that of their vector.
+    ///
+    /// # Errors
+    /// If there is no such token, or the vector has another length.
+    pub fn gradient(self, vector: &[f32], layout: Tokens, width: usize) -> Result<Vec<f32>> {
+        if vector.len() != self.outputs(width) {
+            bail!("a vector of {} for tokens of {width}", vector.len());
+        }
+        let (token, mean) = match self {
+            Self::Token(index) => (Some((index, vector)), None),
+            Self::Mean => (None, Some(vector)),
+            Self::ClassAndMean => (Some((0, &vector[..width])), Some(&vector[width..])),
+        };
+        let mut out = vec![0.0; layout.len() * width];
+        if let Some((index, vector)) = token {
+            if index >= layout.prefix {
+                bail!("no prefix token {index} among {}", layout.prefix);
+            }
+            out[index * width..][..width].copy_from_slice(vector);
+        }
+        if let Some(mean) = mean {
+            let share = 1.0 / (layout.len() - layout.prefix).max(1) as f32;
+            for row in out[layout.prefix * width..].chunks_exact_mut(width) {
+                row.iter_mut()
+                    .zip(mean)
+                    .for_each(|(to, value)| *to = share * value);
+            }
+        }
+        Ok(out)
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +111,20 @@ mod tests {
         assert_eq!(pooled(Pooling::ClassAndMean), [1.0, 2.0, 20.0, 40.0]);
         assert_eq!(Pooling::ClassAndMean.outputs(2), 4);
         assert!(Pooling::Token(2).apply(&tokens, layout).is_err());
+        let back = |pooling: Pooling, vector: &[f32]| pooling.gradient(vector, layout, 2).unwrap();
+        let zero = [0.0; 4];
+        assert_eq!(
+            back(Pooling::Token(1), &[5.0, 7.0])[..4],
+            [0.0, 0.0, 5.0, 7.0]
+        );
+        assert_eq!(
+            back(Pooling::Mean, &[6.0, 8.0]),
+            [&zero[..], &[3.0, 4.0, 3.0, 4.0]].concat()
+        );
+        let both = [1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 3.0, 4.0];
+        assert_eq!(back(Pooling::ClassAndMean, &[1.0, 2.0, 6.0, 8.0]), both);
+        assert!(Pooling::Token(2).gradient(&[1.0, 2.0], layout, 2).is_err());
+        assert!(Pooling::Mean.gradient(&[1.0], layout, 2).is_err());
         let other = Tokens {
             prefix: 1,
             ..layout

@@ -2,9 +2,10 @@
 
 use super::attend::{Heads, Memory, Packs};
 use super::capture::{Bias, QueryKey, Tokens};
-use super::kernels::{linear, linear_add};
+use super::kernels::gradients::{self, attention_gradient};
+use super::kernels::{Activation, add_assign, linear, linear_add};
 use super::values::Values;
-use super::{LayerAblation, LayerNorm, Linear};
+use super::{LayerAblation, LayerGradient, LayerNorm, Linear};
 use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -94,6 +95,46 @@ impl MultiHeadSelfAttention {
         drop(qkv);
         linear_add(&mixed, self.project.packed(), &mut out);
         Ok((Tensor::from_vec(out, x.dims(), x.device())?, record))
+    }
+
+    /// The gradient of `x` (tokens, width), which lie as `layout` says, from that
+    /// of the result without the attention heads that are `off`, residual
+    /// included; and what it says of the attention weights. Computes queries,
+    /// keys and values again.
+    ///
+    /// # Errors
+    /// If a length does not fit.
+    pub(super) fn gradient(
+        &self,
+        x: &[f32],
+        layout: Tokens,
+        off: LayerAblation<'_>,
+        gradient: &[f32],
+    ) -> Result<(Vec<f32>, LayerGradient)> {
+        let (tokens, Heads { count, dim }) = (layout.len(), self.heads);
+        if x.len() != tokens * self.norm.channels() || gradient.len() != x.len() {
+            bail!("{} gradients for {tokens} tokens", gradient.len());
+        }
+        let through = |rows: &[f32], layer: &Linear| {
+            let mut out = vec![0.0; tokens * layer.outputs()];
+            linear(rows, layer.packed(), &mut out, Activation::None);
+            out
+        };
+        let qkv = through(&self.norm.of(x), &self.qkv);
+        let mut outputs = through(gradient, &self.project.turned());
+        off.silence(&mut outputs, self.heads.inner(), dim);
+        let heads = gradients::Heads {
+            samples: 1,
+            tokens,
+            count,
+            channels: dim,
+        };
+        let mut slopes = vec![0.0; qkv.len()];
+        attention_gradient(&qkv, heads, &outputs, &mut slopes);
+        let normed = through(&slopes, &self.qkv.turned());
+        let mut out = self.norm.gradient(x, &normed);
+        add_assign(&mut out, gradient);
+        Ok((out, LayerGradient::new(layout, count, qkv, outputs)?))
     }
 
     /// What each token reads from all others, `softmax(q · kᵀ · scale) · v` of

@@ -1,6 +1,7 @@
 //! The gated feed-forward half of a transformer block.
 
-use super::kernels::{Activation, linear, linear_add};
+use super::kernels::gradients::activation_gradient;
+use super::kernels::{Activation, add_assign, linear, linear_add};
 use super::mlp::BAND;
 use super::values::Values;
 use super::{LayerNorm, Linear};
@@ -63,6 +64,46 @@ impl SwiGlu {
             linear_add(gated, self.down.packed(), band);
         }
         Tensor::from_vec(out, x.dims(), x.device())
+    }
+
+    /// The gradient of `x` (tokens, channels) from that of the result, residual
+    /// included.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub(super) fn gradient(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let (width, hidden) = (self.down.outputs(), self.down.inputs());
+        let (first, second) = (self.gate_up.turned(), self.down.turned());
+        let mut out = gradient.to_vec();
+        for (x, out) in x.chunks(BAND * width).zip(out.chunks_mut(BAND * width)) {
+            let rows = x.len() / width;
+            let mut both = vec![0.0; rows * 2 * hidden];
+            let normed = self.norm.of(x);
+            linear(&normed, self.gate_up.packed(), &mut both, Activation::None);
+            let mut gated = vec![0.0; rows * hidden];
+            linear(out, second.packed(), &mut gated, Activation::None);
+            both.par_chunks_mut(2 * hidden)
+                .zip(gated.par_chunks(hidden))
+                .for_each(|(both, gated)| gate_gradient(both, gated));
+            let mut normed = vec![0.0; x.len()];
+            linear(&both, first.packed(), &mut normed, Activation::None);
+            add_assign(out, &self.norm.gradient(x, &normed));
+        }
+        out
+    }
+}
+
+/// Turns a token's `[gate, up]` into its gradient, from that of
+/// `silu(gate) · up`.
+fn gate_gradient(both: &mut [f32], gated: &[f32]) {
+    let (gate, up) = both.split_at_mut(gated.len());
+    let mut open = gate.to_vec();
+    Activation::Silu.apply(&mut open);
+    let mut slopes: Vec<f32> = gated.iter().zip(&*up).map(|(g, up)| g * up).collect();
+    activation_gradient(Activation::Silu, gate, &mut slopes);
+    gate.copy_from_slice(&slopes);
+    for ((up, gated), open) in up.iter_mut().zip(gated).zip(open) {
+        *up = gated * open;
     }
 }
 

@@ -21,6 +21,7 @@ mod network;
 mod plain_vit;
 mod source;
 mod tiny_vit;
+mod trace;
 
 pub use model::VitDeepLab;
 pub use network::{Network, Pass, Scores};

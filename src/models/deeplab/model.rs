@@ -3,8 +3,8 @@
 use super::{BackboneConfig, DeepLabConfig, Network, Pass};
 use crate::models::promptable::FeatureMap;
 use crate::models::{
-    Boundary, Config, Dense, ModelError, Output, OutputKind, PromptableModel, Run, VisionModel,
-    Weights,
+    Boundary, Config, Dense, ModelError, Output, OutputKind, PromptableModel, Run, Traceable,
+    VisionModel, Weights,
 };
 use crate::nn::capture::QueryKey;
 use crate::nn::{Probe, Watch};
@@ -17,8 +17,8 @@ const ENCODING: f32 = 0.85;
 
 /// DeepLabV3+ on a Vision Transformer, trained. Immutable; share it by `Arc`.
 pub struct VitDeepLab {
-    network: Box<dyn Network>,
-    config: DeepLabConfig,
+    pub(super) network: Box<dyn Network>,
+    pub(super) config: DeepLabConfig,
     /// What makes the maps that the network stands on, if it needs one.
     encoder: Option<Arc<PromptableModel>>,
     /// Classes whose pixels form objects, of which the boundary is known.
@@ -71,6 +71,7 @@ impl VitDeepLab {
         let mut records: Vec<QueryKey> = Vec::new();
         let mut pass = Pass {
             probe: Probe::new(watch, &mut records),
+            taps: None,
             task: Some(task),
         };
         let scores = self.network.observe(inputs, &mut pass)?;
@@ -141,5 +142,9 @@ impl VisionModel for VitDeepLab {
 
     fn on_encodings(&self) -> Option<&VitDeepLab> {
         self.encoder.is_some().then_some(self)
+    }
+
+    fn traceable(&self) -> Option<&dyn Traceable> {
+        self.encoder.is_none().then_some(self as &dyn Traceable)
     }
 }

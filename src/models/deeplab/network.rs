@@ -4,6 +4,7 @@
 use super::aspp::Aspp;
 use super::decoder::Decoder;
 use super::layers::Linear;
+use super::trace::Tap;
 use crate::models::ModelError;
 use crate::nn::Probe;
 use crate::task::Task;
@@ -26,6 +27,9 @@ pub struct Pass<'a> {
     /// Takes queries and keys, layer by layer, of one photo, and says which
     /// attention heads are off.
     pub probe: Probe<'a>,
+    /// Takes what gradients are to be read off at, block by block, if they are
+    /// wanted.
+    pub(super) taps: Option<&'a mut Vec<Tap>>,
     /// To be polled and reported to.
     pub task: Option<Task<'a>>,
 }

@@ -3,11 +3,12 @@
 use super::layers::{Conv, Linear, Norm};
 use super::network::{Backbone, Features, Pass};
 use super::source::Part;
+use super::trace::Tap;
 use crate::models::ModelError;
 use crate::nn::capture::{Grid, QueryKey, Tokens};
 use crate::nn::kernels::Activation;
 use crate::nn::{PositionEncoding, grad};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 /// Sizes of the backbone.
@@ -163,6 +164,16 @@ impl Block {
     ) -> Result<Tensor, ModelError> {
         let qkv = self.qkv.forward(&self.norms[0].forward(x)?)?;
         let mut mixed = grad::attention(&qkv, config.heads)?;
+        if let Some(taps) = pass.taps.as_deref_mut() {
+            let zeros = Var::zeros(mixed.shape(), DType::F32, &Device::Cpu)?;
+            mixed = (mixed + zeros.as_tensor())?;
+            taps.push(Tap {
+                layout: layout(grid),
+                attention_heads: config.heads,
+                qkv: qkv.clone(),
+                zeros,
+            });
+        }
         let off = pass.probe.next_layer();
         if !off.is_empty() {
             let factors = off.factors(config.heads, config.width / config.heads);
@@ -182,6 +193,14 @@ impl Block {
     }
 }
 
+/// Tokens of a grid and no others.
+fn layout(grid: Grid) -> Tokens {
+    Tokens {
+        prefix: 0,
+        grid: Some(grid),
+    }
+}
+
 /// Queries and keys of the one photo in `qkv` (1, tokens, 3 · width).
 fn record(
     qkv: &Tensor,
@@ -189,10 +208,7 @@ fn record(
     config: &PlainVitConfig,
     grid: Grid,
 ) -> Result<QueryKey, ModelError> {
-    let layout = Tokens {
-        prefix: 0,
-        grid: Some(grid),
-    };
+    let layout = layout(grid);
     let (heads, dim) = (config.heads, config.width / config.heads);
     let part = |third: usize| -> Result<Tensor, ModelError> {
         let part = qkv.narrow(2, third * config.width, config.width)?;

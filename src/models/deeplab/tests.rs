@@ -1,5 +1,7 @@
 //! The networks with random parameters: shapes, sizes, records, refusals.
 
+mod trace;
+
 use super::*;
 use crate::models::testing::without_head;
 use crate::models::{Output, VisionModel, Weights};

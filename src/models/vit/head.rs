@@ -2,6 +2,7 @@
 
 use crate::models::{Config, ModelError, Output, OutputKind, Weights};
 use crate::nn::capture::Tokens;
+use crate::nn::kernels::add_assign;
 use crate::nn::{Linear, Pooling};
 use candle_core::Tensor;
 
@@ -51,6 +52,22 @@ impl Classifier {
         let pooled = self.pooling.apply(tokens, layout)?;
         Ok(self.linear.apply(&pooled))
     }
+
+    /// The gradient of tokens (tokens, `width`) from that of the scores.
+    fn gradient(
+        &self,
+        scores: &[f32],
+        layout: Tokens,
+        width: usize,
+    ) -> Result<Vec<f32>, ModelError> {
+        if scores.len() != self.linear.outputs() {
+            let (found, expected) = (scores.len(), self.linear.outputs());
+            let why = format!("a gradient of {found} values for {expected} classes");
+            return Err(ModelError::Compute(why));
+        }
+        let vector = self.linear.turned().apply(scores);
+        Ok(self.pooling.gradient(&vector, layout, width)?)
+    }
 }
 
 /// How many classes a configuration lists.
@@ -99,6 +116,29 @@ impl DecodeHead {
         match self {
             Self::Features => OutputKind::Features,
             Self::Classes(_) | Self::Distilled { .. } => OutputKind::Classes,
+        }
+    }
+
+    /// The gradient of the tokens after the final norm (tokens, `width`) from that
+    /// of the classes' scores.
+    pub(super) fn gradient(
+        &self,
+        scores: &[f32],
+        layout: Tokens,
+        width: usize,
+    ) -> Result<Vec<f32>, ModelError> {
+        match self {
+            Self::Features => Err(ModelError::Compute("it gives no scores".to_owned())),
+            Self::Classes(classifier) => classifier.gradient(scores, layout, width),
+            Self::Distilled {
+                class,
+                distillation,
+            } => {
+                let half: Vec<f32> = scores.iter().map(|score| score / 2.0).collect();
+                let mut sum = class.gradient(&half, layout, width)?;
+                add_assign(&mut sum, &distillation.gradient(&half, layout, width)?);
+                Ok(sum)
+            }
         }
     }
 

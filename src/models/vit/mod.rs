@@ -27,10 +27,12 @@ mod head;
 mod load;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use config::{FeedForwardConfig, VitConfig};
 
-use super::{Config, Family, Hidden, ModelError, OutputKind, Run, VisionModel, Weights};
+use super::{Config, Family, Hidden, ModelError, OutputKind, Run, Traceable, VisionModel, Weights};
+use crate::nn::capture::Tokens;
 use crate::nn::{Pooling, TransformerEncoder, Watch};
 use crate::task::Task;
 use candle_core::Tensor;
@@ -76,10 +78,9 @@ impl VisionTransformer {
     pub fn config(&self) -> &VitConfig {
         &self.config
     }
-}
 
-impl VisionModel for VisionTransformer {
-    fn run(&self, pixels: &Tensor, watch: &Watch, task: Task<'_>) -> Result<Run, ModelError> {
+    /// The encoder's input (tokens, width) for `pixels`, and how it lies on them.
+    fn embed(&self, pixels: &Tensor) -> Result<(Tensor, Tokens), ModelError> {
         let (height, width, _) = pixels.dims3()?;
         if height < self.config.patch.0 || width < self.config.patch.1 {
             return Err(ModelError::TooSmall {
@@ -88,8 +89,14 @@ impl VisionModel for VisionTransformer {
                 least: self.stride(),
             });
         }
+        self.embeddings.forward(pixels)
+    }
+}
+
+impl VisionModel for VisionTransformer {
+    fn run(&self, pixels: &Tensor, watch: &Watch, task: Task<'_>) -> Result<Run, ModelError> {
         task.check()?;
-        let (tokens, layout) = self.embeddings.forward(pixels)?;
+        let (tokens, layout) = self.embed(pixels)?;
         let (tokens, records) = self
             .encoder
             .forward::<ModelError>(&tokens, layout, watch, task)?;
@@ -111,5 +118,9 @@ impl VisionModel for VisionTransformer {
 
     fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    fn traceable(&self) -> Option<&dyn Traceable> {
+        Some(self)
     }
 }

@@ -1,3 +1,5 @@
+mod trace;
+
 use super::*;
 use crate::models::{Output, OutputKind};
 use crate::nn::kernels::Activation;

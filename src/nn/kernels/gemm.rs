@@ -72,6 +72,23 @@ impl Packed {
         Self { k, n, panels, bias }
     }
 
+    /// The transpose, without the bias: from output features back to input
+    /// features. Unpacks and packs again.
+    pub fn transposed(&self) -> Self {
+        let (k, n) = (self.k, self.n);
+        let mut weight = vec![0.0; n * k];
+        let panels = self.panels.chunks_exact((k * NR).max(1));
+        for (rows, panel) in weight.chunks_mut((k * NR).max(1)).zip(panels) {
+            for (column, row) in rows.chunks_exact_mut(k).enumerate() {
+                let values = panel.iter().skip(column).step_by(NR);
+                row.iter_mut()
+                    .zip(values)
+                    .for_each(|(to, value)| *to = *value);
+            }
+        }
+        Self::from_matrix(&weight, n, k)
+    }
+
     /// Rows of the matrix: input features.
     pub fn k(&self) -> usize {
         self.k

@@ -13,7 +13,7 @@ mod products;
 mod resize;
 mod walk;
 
-pub use activation::gelu_gradient;
+pub use activation::{activation_gradient, gelu_gradient};
 pub use attention::{Heads, attention, attention_gradient};
 pub use convolution::Neighbourhoods;
 pub use depthwise::{Depthwise, depthwise, depthwise_input, depthwise_weights};

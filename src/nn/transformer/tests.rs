@@ -1,3 +1,5 @@
+mod trace;
+
 use super::*;
 use crate::nn::capture::Grid;
 use crate::nn::kernels::Activation;
@@ -27,13 +29,15 @@ impl From<Cancelled> for Stopped {
     }
 }
 
-fn encoder() -> TransformerEncoder {
+/// A block of two attention heads whose weights are noise of seeds from `seed` on:
+/// the output projection's is `seed` + 4.
+fn block(seed: u64) -> TransformerBlock {
     let norm = |seed| LayerNorm::new(noise(WIDTH, seed), noise(WIDTH, seed + 1), 1e-6);
     let linear = |outputs, inputs, seed| {
         let bias = noise(outputs, seed + 1);
         Linear::new(&noise(outputs * inputs, seed), Some(&bias), outputs, inputs)
     };
-    let block = |seed| TransformerBlock {
+    TransformerBlock {
         name: format!("layer.{seed}"),
         attention: MultiHeadSelfAttention::new(
             norm(seed),
@@ -47,8 +51,12 @@ fn encoder() -> TransformerEncoder {
             linear(WIDTH, 20, seed + 10),
             Activation::Gelu,
         )),
-    };
-    TransformerEncoder::new(vec![block(10), block(40)], norm(70))
+    }
+}
+
+fn encoder() -> TransformerEncoder {
+    let norm = LayerNorm::new(noise(WIDTH, 70), noise(WIDTH, 71), 1e-6);
+    TransformerEncoder::new(vec![block(10), block(40)], norm)
 }
 
 fn tokens() -> (Tensor, Tokens) {

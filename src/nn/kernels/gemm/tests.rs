@@ -159,3 +159,19 @@ fn scratch_packs_both_ways() {
         .collect();
     close(&out, &naive(&a, n, 2, &transposed, k, n), 1e-5);
 }
+
+#[test]
+fn a_packed_matrix_can_be_turned() {
+    for (n, k) in [(1, 1), (16, 3), (17, 40), (50, 33)] {
+        let weight = noise(n * k, 3);
+        let turned = Packed::from_linear(&weight, Some(&noise(n, 4)), n, k).transposed();
+        assert_eq!((turned.k(), turned.n()), (n, k));
+        let rows = noise(5 * n, 5);
+        let mut got = vec![f32::NAN; 5 * k];
+        gemm(&rows, n, 5, turned.view(), &mut got, k, false);
+        let mut want = vec![0.0; 5 * k];
+        let matrix = Packed::from_matrix(&weight, n, k);
+        gemm(&rows, n, 5, matrix.view(), &mut want, k, false);
+        assert_eq!(got, want);
+    }
+}
