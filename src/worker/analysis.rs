@@ -29,6 +29,15 @@ pub enum Analysis {
     Statistics,
     /// Attention through all layers.
     Rollout(Place, RolloutOptions),
+    /// What the score of a class rests on.
+    Relevance {
+        /// The class, by the model's number; what the model is most sure of if
+        /// none is named.
+        class: Option<usize>,
+        /// The part of the photo whose class it is, of models that give classes
+        /// to pixels.
+        part: Option<Mask>,
+    },
     /// What the prompt decoder looks at for a prompt.
     Prompt(Prompt),
     /// A set of tokens as pixels, along the edges of the photo.
@@ -86,6 +95,8 @@ pub enum AnalysisKind {
     Prompt,
     /// [`Analysis::Rollout`].
     Rollout,
+    /// [`Analysis::Relevance`].
+    Relevance,
     /// [`Analysis::Reverse`].
     Reverse,
     /// [`Analysis::Statistics`].
@@ -104,12 +115,13 @@ pub enum AnalysisKind {
 
 impl AnalysisKind {
     /// All of them; what is waited for with the pointer in the air comes first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Rows,
         Self::Prompt,
         Self::Refine,
         Self::Similar,
         Self::Rollout,
+        Self::Relevance,
         Self::WhatIf,
         Self::Reverse,
         Self::Statistics,
@@ -124,6 +136,7 @@ impl Analysis {
         match self {
             Self::Rows(_) => AnalysisKind::Rows,
             Self::Reverse => AnalysisKind::Reverse,
+            Self::Relevance { .. } => AnalysisKind::Relevance,
             Self::Statistics => AnalysisKind::Statistics,
             Self::Rollout(..) => AnalysisKind::Rollout,
             Self::Prompt(_) => AnalysisKind::Prompt,
@@ -148,6 +161,8 @@ pub enum Analysed {
     Statistics(Vec<Vec<HeadStatistics>>),
     /// One row for all layers together.
     Whole(Whole),
+    /// Of [`Analysis::Relevance`].
+    Explained(Explained),
     /// Of [`Analysis::Prompt`].
     Prompt(PromptAttention),
     /// Of [`Analysis::Refine`].
@@ -195,6 +210,19 @@ pub struct Whole {
     pub view: View,
 }
 
+/// What the score of a class rests on.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// How much each token counts.
+    pub row: Row,
+    /// The part of the photo under the row's grid.
+    pub view: View,
+    /// The class, by the model's number.
+    pub class: usize,
+    /// Its name.
+    pub name: String,
+}
+
 /// The attention between a prompt and the photo.
 #[derive(Clone, Debug)]
 pub struct PromptAttention {
@@ -219,6 +247,7 @@ pub(super) fn of_records(
         Analysis::Statistics => measured(layers, task),
         Analysis::Rollout(place, options) => rolled(layers, place, options, task),
         Analysis::Prompt(_)
+        | Analysis::Relevance { .. }
         | Analysis::Refine { .. }
         | Analysis::Similar(_)
         | Analysis::SimilarIn { .. }

@@ -9,6 +9,7 @@ use super::cache::{EncodingCache, Memory};
 use super::engine::{Engine, Observed, Seen, Wanted};
 use super::inspection::Inspection;
 use super::message::{ClassArea, Found, Likely, Proposal, Stage};
+use super::relevance::explained;
 use super::similar::{elsewhere, similar};
 use super::steps::{JobError, Steps};
 use super::what_if::{Outcome, WhatIf};
@@ -409,6 +410,13 @@ impl Engine for ModelEngine {
                 let seen = self.observe(&photo, &inspection.name, &inspection.options, steps)?;
                 let found = steps.run(Stage::Analysing, |_| elsewhere(&seen, prototype, *least))?;
                 Ok(Analysed::Elsewhere(found))
+            }
+            Analysis::Relevance { class, part } => {
+                let seen = self.observe(photo, &inspection.name, &inspection.options, steps)?;
+                let found = steps.run(Stage::Analysing, |task| {
+                    explained(&seen, photo, *class, part.as_ref(), task)
+                })?;
+                Ok(Analysed::Explained(found))
             }
             Analysis::WhatIf(what) | Analysis::Rank(what) => {
                 let outcome = self.without(photo, inspection, what, steps)?;

@@ -31,6 +31,7 @@ mod lanes;
 mod mailbox;
 mod message;
 mod outbox;
+mod relevance;
 mod service;
 mod similar;
 mod steps;
@@ -45,7 +46,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Receiver;
 
 pub use analysis::{
-    Analysed, Analysis, AnalysisKind, Elsewhere, Likeness, PromptAttention, Similar, Whole,
+    Analysed, Analysis, AnalysisKind, Elsewhere, Explained, Likeness, PromptAttention, Similar,
+    Whole,
 };
 pub use cache::Memory;
 pub use engine::{Engine, Observed, Seen, Wanted};

@@ -102,6 +102,7 @@ impl App {
         self.ask_rows();
         self.ask_statistics();
         self.ask_rollout();
+        self.ask_relevance();
         self.ask_what_if();
         self.search_on();
         self.inspector.draw(self.settings.attention.mass);
@@ -176,6 +177,7 @@ impl App {
             statistics: None,
             prompt: None,
             rollout: None,
+            explained: None,
         });
         self.offer_hit();
         self.inspect();
@@ -278,6 +280,21 @@ impl App {
         }
     }
 
+    fn ask_relevance(&mut self) {
+        if self.inspector.subject != Subject::Relevance {
+            return;
+        }
+        let (class, open) = (self.inspector.class, self.open.as_ref());
+        let part = open.map(|open| open.selected_mask());
+        let part = part.filter(|mask| !mask.is_empty());
+        let asked = Asked::Relevance(class, part.clone());
+        let recorded = self.inspector.recorded.as_ref();
+        let known = recorded.and_then(|recorded| recorded.explained.as_ref());
+        if known.is_none_or(|(known, _)| *known != asked) {
+            self.ask(Analysis::Relevance { class, part }, asked);
+        }
+    }
+
     /// Ask the worker, unless that is under way or was refused.
     pub(in crate::app) fn ask(&mut self, analysis: Analysis, asked: Asked) {
         let (Some(open), Some(recorded)) = (&self.open, &self.inspector.recorded) else {
@@ -349,6 +366,10 @@ impl Inspector {
             (Asked::Statistics, Analysed::Statistics(all)) => recorded.statistics = Some(all),
             (Asked::Rollout(place, options), Analysed::Whole(whole)) => {
                 recorded.rollout = Some((place, options, whole));
+            }
+            (asked @ Asked::Relevance(..), Analysed::Explained(found)) => {
+                recorded.explained = Some((asked, found));
+                self.drawn = None;
             }
             (Asked::Prompt(prompt), Analysed::Prompt(found)) => {
                 if self.prompt_token == 0 || self.prompt_token >= found.tokens.len() {

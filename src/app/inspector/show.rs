@@ -100,6 +100,7 @@ impl Inspector {
         self.pictures = match self.subject {
             Subject::Heads => self.heads_pictures(),
             Subject::Rollout => self.rollout_picture().into_iter().collect(),
+            Subject::Relevance => self.relevance_picture().into_iter().collect(),
             Subject::Norms => self.norms_picture().into_iter().collect(),
             Subject::Similarity => self.similarity_picture().into_iter().collect(),
         };
@@ -187,6 +188,19 @@ impl Inspector {
             view: whole.view,
             unit: Unit::Rollout,
             asked: maps.and_then(asked),
+            windows: Vec::new(),
+            held: None,
+        })
+    }
+
+    fn relevance_picture(&self) -> Option<Picture> {
+        let explained = self.explained()?;
+        Some(Picture {
+            title: format!("What {} rests on", explained.name),
+            map: explained.row.grid.clone()?,
+            view: explained.view,
+            unit: Unit::Relevance,
+            asked: None,
             windows: Vec::new(),
             held: None,
         })

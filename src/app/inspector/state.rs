@@ -18,7 +18,8 @@ use crate::models::geometry::View;
 use crate::models::{Prompt, predict};
 use crate::photo::Photo;
 use crate::worker::{
-    AnalysisKind, DocumentId, Inspection, JobId, Likeness, PromptAttention, Similar, WhatIf, Whole,
+    AnalysisKind, DocumentId, Explained, Inspection, JobId, Likeness, PromptAttention, Similar,
+    WhatIf, Whole,
 };
 
 /// Whose attention is looked at.
@@ -61,6 +62,8 @@ pub enum Subject {
     Heads,
     /// Attention through all layers.
     Rollout,
+    /// What the score of a class rests on.
+    Relevance,
     /// Lengths of the tokens after a layer.
     Norms,
     /// How like a part of the photo each token is.
@@ -100,6 +103,9 @@ pub struct Inspector {
     pub comparison: Comparison,
     /// How layers are rolled out.
     pub rollout: RolloutOptions,
+    /// The class whose score is explained, by the model's number; what the
+    /// model is most sure of if none is chosen.
+    pub class: Option<usize>,
     /// The prompt decoder's token that is asked for.
     pub prompt_token: usize,
     /// Whether the statistics are wanted, because they are looked at.
@@ -167,6 +173,7 @@ pub(in crate::app) struct Recorded {
     pub statistics: Option<Vec<Vec<HeadStatistics>>>,
     pub prompt: Option<(Prompt, PromptAttention)>,
     pub rollout: Option<(Place, RolloutOptions, Whole)>,
+    pub explained: Option<(Asked, Explained)>,
 }
 
 /// What a question was about, so that an answer finds its place.
@@ -176,6 +183,7 @@ pub(in crate::app) enum Asked {
     Reverse,
     Statistics,
     Rollout(Place, RolloutOptions),
+    Relevance(Option<usize>, Option<Mask>),
     Prompt(Prompt),
     /// The picture that it is of.
     Refine(u64),
@@ -230,6 +238,11 @@ impl Inspector {
     /// What the prompt decoder looks at.
     pub fn prompt(&self) -> Option<&PromptAttention> {
         Some(&self.recorded.as_ref()?.prompt.as_ref()?.1)
+    }
+
+    /// What the score of a class rests on, once it is known.
+    pub fn explained(&self) -> Option<&Explained> {
+        Some(&self.recorded.as_ref()?.explained.as_ref()?.1)
     }
 
     /// The statistics of all attention heads, by layer, once they are there.
@@ -292,6 +305,7 @@ impl Inspector {
         self.refused = None;
         self.unanswered = None;
         self.compared = None;
+        self.class = None;
         self.experiment = Experiment::default();
         self.similar = None;
         self.search = None;

@@ -35,7 +35,8 @@ impl Heads {
             }
             Subject::Rollout => rollout(ui, app),
             Subject::Norms => norms(ui, app, out),
-            _ => {}
+            Subject::Relevance => relevance(ui, app),
+            Subject::Similarity => {}
         }
     }
 
@@ -156,6 +157,11 @@ fn subject(ui: &mut Ui, app: &mut App) {
                 "Attention through all layers, as if nothing else mixed tokens (Abnar & Zuidema 2020)",
             ),
             (
+                Subject::Relevance,
+                "Relevance",
+                "What the score of a class rests on: attention weighted with its gradient (Chefer et al. 2021)",
+            ),
+            (
                 Subject::Norms,
                 "Token norms",
                 "Lengths of the tokens after a layer: artefacts stand out (Darcet et al. 2024)",
@@ -265,6 +271,49 @@ fn rollout(ui: &mut Ui, app: &mut App) {
             options.discard_ratio = percent / 100.0;
         }
     });
+}
+
+/// The class whose score is explained.
+fn relevance(ui: &mut Ui, app: &mut App) {
+    let labels = app
+        .inspector
+        .inspection()
+        .map(|known| known.model.labels.clone());
+    let Some(labels) = labels.filter(|labels| !labels.classes.is_empty()) else {
+        ui.label(dim(ui, "This model tells no classes"));
+        return;
+    };
+    let explained = app.inspector.explained();
+    let surest = explained.map_or("most certain".to_owned(), |found| found.name.clone());
+    let name = app
+        .inspector
+        .class
+        .map_or(surest, |class| labels.name(class));
+    ui.horizontal(|ui| {
+        ui.label(dim(ui, "Class"));
+        ComboBox::from_id_salt("explained class")
+            .selected_text(name)
+            .show_ui(ui, |ui| {
+                let class = &mut app.inspector.class;
+                ui.selectable_value(class, None, "What the model is most sure of");
+                for label in &labels.classes {
+                    ui.selectable_value(class, Some(label.id), &label.name);
+                }
+            });
+        if app.inspector.awaits(crate::worker::AnalysisKind::Relevance) {
+            ui.spinner();
+        }
+    });
+    let selected = app
+        .open
+        .as_ref()
+        .is_some_and(|open| !open.selection.is_empty());
+    let of = if selected {
+        "of the selected segments"
+    } else {
+        "of the photo"
+    };
+    ui.label(dim(ui, format!("Score {of}")).small());
 }
 
 /// The norms' layer, and a warning where artefacts dominate.
