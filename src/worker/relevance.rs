@@ -78,3 +78,6 @@ fn surest(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

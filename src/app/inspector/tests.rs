@@ -181,7 +181,10 @@ fn within_a_token_there_is_nothing_to_compute() {
     let most = picture.map.values.iter().copied().fold(0.0, f32::max);
     assert_eq!(picture.map.at(4, 7), Some(most));
     let sum = picture.map.sum();
-    assert!(0.0 < sum && sum < 1.0, "the class token has the rest: {sum}");
+    assert!(
+        0.0 < sum && sum < 1.0,
+        "the class token has the rest: {sum}"
+    );
 }
 
 #[test]
@@ -412,7 +415,10 @@ fn rollout_relevance_and_statistics_are_asked_when_looked_at() {
     assert_eq!(statistics.len(), LAYERS);
     assert_eq!(statistics[0].len(), ATTENTION_HEADS);
     // Each attention head looks farther than the one before.
-    let distances: Vec<f32> = statistics[0].iter().map(|of| of.mean_distance.unwrap()).collect();
+    let distances: Vec<f32> = statistics[0]
+        .iter()
+        .map(|of| of.mean_distance.unwrap())
+        .collect();
     assert!(distances.is_sorted() && distances[0] < distances[2]);
     bench.app.inspector.subject = Subject::Rollout;
     bench.settle();
