@@ -37,13 +37,10 @@ impl Bench {
         self.harness.run_steps(3);
     }
 
-    /// Click a thumbnail or another control of that label.
+    /// Click a control of that label.
     fn click_on(&mut self, label: &str, button: PointerButton, modifiers: Modifiers) {
-        let pos = self.harness.get_by_label(label).rect().center();
-        self.harness.event(Event::PointerMoved(pos));
-        self.harness.step();
-        self.pointer(pos, button, true, modifiers);
-        self.pointer(pos, button, false, modifiers);
+        let control = self.harness.get_by_label(label);
+        control.click_button_modifiers(button, modifiers);
         self.harness.run_steps(3);
     }
 
@@ -241,20 +238,15 @@ fn the_mass_is_chosen_by_a_slider() {
     let (mut bench, _) = inspecting();
     bench.hover(65.0, 45.0);
     let held = |bench: &Bench| bench.pictures()[0].held.as_ref().unwrap().count();
-    let before = held(&bench);
-    let label = "The outlined tokens hold this share of the attention";
-    let slider = bench.harness.get_by_label(label).rect();
-    for (x, fewer) in [(slider.left() + 10.0, true), (slider.left() + 70.0, false)] {
-        let pos = Pos2::new(x, slider.center().y);
-        bench.harness.event(Event::PointerMoved(pos));
-        bench.harness.step();
-        bench.pointer(pos, PointerButton::Primary, true, Modifiers::NONE);
-        bench.pointer(pos, PointerButton::Primary, false, Modifiers::NONE);
+    let mut hold = |percent| {
+        let label = "The outlined tokens hold this share of the attention";
+        let slider = bench.harness.get_by_label(label);
+        slider.set_value_accesskit(percent);
         bench.harness.run_steps(3);
-        let now = held(&bench);
-        assert_eq!(now < before, fewer, "{now} and {before}");
-        assert!(0 < now && now < 96);
-    }
+        held(&bench)
+    };
+    let (less, more) = (hold(20.0), hold(80.0));
+    assert!(0 < less && less < more && more < 96, "{less} and {more}");
 }
 
 #[test]
