@@ -171,7 +171,7 @@ fn subject(ui: &mut Ui, app: &mut App) {
         ui.spacing_mut().item_spacing.x = space::XS;
         let inspector = &mut app.inspector;
         let mut choices = vec![
-            (Subject::Heads, "Attention heads", "Attention heads of one layer"),
+            (Subject::Heads, "Layer", "The attention heads of one layer"),
             (
                 Subject::Rollout,
                 "Rollout",
@@ -184,7 +184,7 @@ fn subject(ui: &mut Ui, app: &mut App) {
             ),
             (
                 Subject::Norms,
-                "Token norms",
+                "Norms",
                 "Lengths of the tokens after a layer: artefacts stand out (Darcet et al. 2024)",
             ),
         ];
