@@ -68,7 +68,7 @@
 //! | [`models`] | one folder per family, tensor names as in its checkpoints; checkpoints, preprocessing, asking | documents, windows |
 //! | [`evaluation`] | measures of predictions: confusion, boundaries, objects, a robot's clicks | photos, models, files |
 //! | [`train`] | training from folders of labels to a checkpoint, resumable | windows |
-//! | [`attention`] | rows of attention, rollout, statistics, heatmaps from recorded queries and keys; relevance from gradients | windows, files of labels |
+//! | [`attention`] | rows of attention, rollout, relevance, statistics, heatmaps, and masks from attention, out of recorded queries and keys | windows, files of labels |
 //! | [`worker`] | jobs, events, the `engine` and the `io` thread | egui |
 //! | [`app`] | the state and the one place that changes it | egui |
 //! | [`ui`] | the window: canvas, panels, dialogs, theme | candle |

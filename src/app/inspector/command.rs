@@ -66,7 +66,7 @@ impl App {
             C::Rank => self.rank(),
             C::StopRanking => self.stop_ranking(),
             C::CompareNothing => self.inspector.compared = None,
-            C::AskFrom(asking) => self.inspector.asking = asking,
+            C::AskFrom(asking) => self.inspector.ask_from(asking),
             C::ClearProbes => drop(self.clear_probes()),
             C::Propose => self.propose_attention(),
             C::Prompt => self.prompt_with_attention(),
