@@ -38,10 +38,7 @@ impl ExportKind {
             Self::ClassMap => "labels".to_owned(),
             Self::InstanceMap => "instances".to_owned(),
             Self::Overlay => "overlay".to_owned(),
-            Self::Binary(class) => {
-                let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
-                classes.name(class).chars().map(plain).collect()
-            }
+            Self::Binary(class) => plain_name(classes.name(class)),
         };
         let mut name = photo.file_stem().unwrap_or_default().to_owned();
         name.push(format!("_{what}.png"));
@@ -54,6 +51,12 @@ impl ExportKind {
     pub fn proposed_path(self, photo: &Path, classes: &Classes) -> PathBuf {
         exports_folder(photo).join(self.file_name(photo, classes))
     }
+}
+
+/// A name as a part of a file's name on every system.
+pub fn plain_name(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+    name.chars().map(plain).collect()
 }
 
 /// The folder that exports of `photo` are offered to go into, which need not be
