@@ -398,3 +398,6 @@ impl Inspector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
