@@ -3,7 +3,7 @@
 use super::args::{Args, What};
 use crate::attention::{
     AttentionError, HeadStatistics, Heatmap, Query, Reverse, Row, all_heads, check_rollout,
-    reverse, rollout_row, row, statistics,
+    reverse, rollout_row, row, statistics_on_photo,
 };
 use crate::cli::Failure;
 use crate::cli::layers::{Layers, Side};
@@ -92,10 +92,6 @@ impl<'a> Found<'a> {
 
     /// The statistics of the layer's attention heads, in pixels of the photo.
     pub fn statistics(&self) -> Result<Vec<HeadStatistics>, AttentionError> {
-        let token = self.record.query_tokens.grid.map_or((1.0, 1.0), |grid| {
-            let token = self.queries.image_from_token(grid, 0, 0);
-            (token.width(), token.height())
-        });
-        detached(|task| statistics(self.record, token, task))
+        detached(|task| statistics_on_photo(self.record, self.queries, task))
     }
 }
