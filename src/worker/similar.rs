@@ -26,20 +26,29 @@ fn features(seen: &Observed) -> Result<(Features, View), AttentionError> {
         Seen::Observation(observation) => observation,
     };
     let features = match &observation.run.hidden {
-        Some(hidden) => Features::of_hidden(hidden)?,
+        Some(hidden) => Features::of_hidden(hidden),
         None => {
             let mut records = seen.records().iter().rev();
             let whole = records.find(|record| record.grouping == Grouping::Whole);
             let record = whole.or(seen.records().last());
-            Features::of_keys(record.ok_or(AttentionError::NoLayers)?)?
+            Features::of_keys(record.ok_or(AttentionError::NoLayers)?)
         }
     };
-    Ok((features, seen.view()))
+    Ok((features?, seen.view()))
 }
 
 /// Where the photo that was `seen` is like `what`.
 pub(super) fn similar(seen: &Observed, what: &Likeness) -> Result<Similar, AttentionError> {
     let (features, view) = features(seen)?;
+    similar_in(&features, view, what)
+}
+
+/// Where a photo with these features, which cover `view` of it, is like `what`.
+pub(super) fn similar_in(
+    features: &Features,
+    view: View,
+    what: &Likeness,
+) -> Result<Similar, AttentionError> {
     let (prototype, least, own) = match what {
         Likeness::Known { prototype, least } => (prototype.clone(), *least, None),
         Likeness::Part { mask, strictness } => {
@@ -71,7 +80,16 @@ pub(super) fn elsewhere(
     prototype: &Prototype,
     least: f32,
 ) -> Result<Elsewhere, AttentionError> {
-    let map = features(seen)?.0.similarity(prototype)?;
+    elsewhere_in(&features(seen)?.0, prototype, least)
+}
+
+/// How much of a photo with these features is like what was found before.
+pub(super) fn elsewhere_in(
+    features: &Features,
+    prototype: &Prototype,
+    least: f32,
+) -> Result<Elsewhere, AttentionError> {
+    let map = features.similarity(prototype)?;
     let areas: Vec<Candidate> = candidates(&map, None, least);
     Ok(Elsewhere {
         score: areas.first().map(|best| best.score),

@@ -51,6 +51,8 @@ pub enum AttentionCommand {
 impl App {
     pub(in crate::app) fn attention(&mut self, command: AttentionCommand) {
         use AttentionCommand as C;
+        // Whoever does something may have what was refused asked once more.
+        self.inspector.unanswered.clear();
         match command {
             C::Choose(layer, head) => self.choose_heads(layer, vec![head]),
             C::ChooseToo(layer, head) => self.choose_too(layer, head),

@@ -208,6 +208,8 @@ impl App {
         let waiting: VecDeque<HeadId> = all
             .flat_map(|(layer, record)| (0..record.attention_heads).map(move |head| (layer, head)))
             .collect();
+        // What is tried for the ranking before says nothing for this one.
+        self.inspector.forget(AnalysisKind::Rank);
         self.inspector.experiment.ranking = Some(Ranking {
             of_decoder: self.inspects_decoder(),
             total: waiting.len(),
