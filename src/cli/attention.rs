@@ -114,7 +114,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     })?;
     let layers = Layers::of(&observed, &photo).map_err(Failure::Sentence)?;
     let start = Instant::now();
-    let found = Found::all(&layers, args)?;
+    let found = Found::all(&layers, (&observed, &photo), args)?;
     let times = (encode, start.elapsed());
     let held = held(args, &found, &photo)?;
     write(args, &found, held.as_ref(), &photo)?;
@@ -198,7 +198,7 @@ fn reports(
             record: found.record,
             kind,
             heads: &heads,
-            query: Some(&found.query),
+            query: found.query.as_ref(),
             view: found.view,
         };
         let maps: Vec<&Heatmap> = found.rows.iter().flat_map(|row| &row.grid).collect();

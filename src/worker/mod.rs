@@ -65,6 +65,7 @@ pub use message::{
 };
 
 pub use outbox::Wake;
+pub use relevance::explained;
 pub use service::panic_sentence;
 pub use what_if::{Change, Outcome, WhatIf};
 

@@ -126,9 +126,9 @@ impl Look {
 /// The tokens asked for as pixels of a photo of (width, height) pixels.
 fn asked(found: &Found<'_>, size: (usize, usize)) -> Mask {
     let tokens = match &found.query {
-        Query::Prefix(_) => return Mask::empty(),
-        Query::Token { row, column } => vec![(*row, *column)],
-        Query::Tokens(tokens) => tokens.clone(),
+        None | Some(Query::Prefix(_)) => return Mask::empty(),
+        Some(Query::Token { row, column }) => vec![(*row, *column)],
+        Some(Query::Tokens(tokens)) => tokens.clone(),
     };
     let mask = |(grid, view)| blocky(&TokenMask::from_tokens(grid, &tokens), view, size);
     found.asked.map_or_else(Mask::empty, mask)
