@@ -3,6 +3,8 @@
 
 #[path = "ui/attention.rs"]
 mod attention;
+#[path = "ui/attention_export.rs"]
+mod attention_export;
 #[path = "ui/models.rs"]
 mod models;
 #[path = "ui/prediction.rs"]

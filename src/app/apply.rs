@@ -27,6 +27,8 @@ impl App {
             Command::Save => self.save(),
             Command::AskForExport => self.dialog = Some(Dialog::Export),
             Command::Export(kind, path) => self.export(kind, path),
+            Command::AskForAttentionExport => self.dialog = Some(Dialog::ExportAttention),
+            Command::ExportAttention(kind, path) => self.export_attention(kind, path),
             Command::Quit => self.leave_then(Then::Quit),
             Command::Unsaved(answer) => self.answer_unsaved(answer),
 

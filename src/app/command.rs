@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::App;
-use super::inspector::AttentionCommand;
+use super::inspector::{AttentionCommand, AttentionExport};
 use super::settings::ThemeChoice;
 use super::tool::Tool;
 use crate::document::ClassRemoval;
@@ -35,6 +35,10 @@ pub enum Command {
     AskForExport,
     /// Export to this file.
     Export(ExportKind, PathBuf),
+    /// Choose what to export of the attention.
+    AskForAttentionExport,
+    /// Export what the attention inspector shows to this file.
+    ExportAttention(AttentionExport, PathBuf),
     /// Leave the program.
     Quit,
     /// Answer to "there is unsaved work".
@@ -167,6 +171,8 @@ pub enum Dialog {
     Path(PathPurpose, String),
     /// What to export.
     Export,
+    /// The same, with what the attention inspector shows chosen.
+    ExportAttention,
     /// A class that segments use is to be deleted.
     DeleteClass(ClassId),
     /// All keys.
@@ -251,6 +257,8 @@ impl Command {
             | Self::ZoomIn
             | Self::ZoomOut => needs_photo,
             Self::Attention(command) => command.blocked(app),
+            Self::AskForAttentionExport => AttentionExport::Overlay.blocked(app),
+            Self::ExportAttention(kind, _) => kind.blocked(app),
             Self::ToggleInspector => needs_photo,
             _ => None,
         }

@@ -123,7 +123,10 @@ impl App {
         self.dialog.take_if(|dialog| {
             matches!(
                 dialog,
-                Dialog::DeleteClass(_) | Dialog::Export | Dialog::Unsaved(_)
+                Dialog::DeleteClass(_)
+                    | Dialog::Export
+                    | Dialog::ExportAttention
+                    | Dialog::Unsaved(_)
             )
         });
         for note in &opened.notes {

@@ -60,12 +60,18 @@ impl ColorMap {
         [red, green, blue]
     }
 
-    /// RGB of a value from 0 to 1, clamped; what is no number gets the lowest
-    /// colour. Steps are as wide as each other, as in matplotlib.
+    /// The step of a value from 0 to 1, clamped; what is no number gets the
+    /// lowest one. Steps are as wide as each other, as in matplotlib.
+    #[inline]
+    pub fn step_of(value: f32) -> u8 {
+        // The conversion clamps, and makes 0 of NaN.
+        (value * 256.0) as u8
+    }
+
+    /// RGB of a value: that of its [step](Self::step_of).
     #[inline]
     pub fn color(self, value: f32) -> [u8; 3] {
-        // The conversion clamps, and makes 0 of NaN.
-        self.step((value * 256.0) as u8)
+        self.step(Self::step_of(value))
     }
 }
 

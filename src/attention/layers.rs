@@ -56,16 +56,33 @@ impl LayerMaps {
     /// The heatmaps of some attention heads as one, of all if none is named;
     /// `None` if one of them does not exist.
     pub fn fused(&self, heads: &[usize], fusion: Fusion) -> Option<Heatmap> {
-        let maps: Option<Vec<&Heatmap>> = match heads {
-            [] => Some(self.maps.iter().collect()),
-            some => some.iter().map(|head| self.maps.get(*head)).collect(),
+        let values = |head: usize| Some(&self.maps.get(head)?.values[..]);
+        Some(Heatmap {
+            grid: self.maps.first()?.grid,
+            values: self.as_one(heads, fusion, values)?,
+        })
+    }
+
+    /// What the same attention heads, as one, give to the tokens without a place.
+    pub fn fused_prefix(&self, heads: &[usize], fusion: Fusion) -> Option<Vec<f32>> {
+        self.as_one(heads, fusion, |head| Some(&self.prefix.get(head)?[..]))
+    }
+
+    fn as_one<'a>(
+        &self,
+        heads: &[usize],
+        fusion: Fusion,
+        of: impl Fn(usize) -> Option<&'a [f32]>,
+    ) -> Option<Vec<f32>> {
+        let all: Vec<&[f32]> = match heads {
+            [] => (0..self.maps.len()).map(of).collect::<Option<_>>()?,
+            some => some.iter().map(|head| of(*head)).collect::<Option<_>>()?,
         };
-        let maps = maps?;
-        let (first, others) = maps.split_first()?;
-        let mut fused = Heatmap::clone(first);
+        let (first, others) = all.split_first()?;
+        let mut fused = first.to_vec();
         let others = others.iter();
-        others.for_each(|map| fusion.take(&mut fused.values, &map.values));
-        fusion.finish(&mut fused.values, maps.len());
+        others.for_each(|values| fusion.take(&mut fused, values));
+        fusion.finish(&mut fused, all.len());
         Some(fused)
     }
 }

@@ -1,7 +1,7 @@
 //! NumPy's array files, version 1.0
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 
-use super::AttentionError;
+use super::{AttentionError, Heatmap};
 
 /// The bytes of an `.npy` file with `values` in C order (the last axis fastest)
 /// as little-endian f32. `shape` may be empty for a single number.
@@ -41,6 +41,23 @@ pub fn npy(shape: &[usize], values: &[f32]) -> Result<Vec<u8>, AttentionError> {
     Ok(file)
 }
 
+/// The bytes of an `.npy` file with maps of one grid: (maps, rows, columns).
+///
+/// # Errors
+/// If they have different grids.
+pub fn maps_npy(maps: &[&Heatmap]) -> Result<Vec<u8>, AttentionError> {
+    let grid = maps.first().map(|map| map.grid);
+    let [rows, columns] = grid.map_or([0, 0], |grid| [grid.rows, grid.columns]);
+    let shape = [maps.len(), rows, columns];
+    if let Some(other) = maps.iter().find(|map| Some(map.grid) != grid) {
+        let other = other.grid;
+        let expected = format!("one grid, and one has {} × {}", other.rows, other.columns);
+        return Err(shape_error(&shape, expected));
+    }
+    let values: Vec<f32> = maps.iter().flat_map(|map| &map.values).copied().collect();
+    npy(&shape, &values)
+}
+
 fn shape_error(shape: &[usize], expected: String) -> AttentionError {
     AttentionError::Option {
         name: "the array's shape",
@@ -78,6 +95,20 @@ mod tests {
         assert!(header(&[], &[1.0]).contains("'shape': (), }"));
         assert!(header(&[2], &[1.0, 2.0]).contains("'shape': (2,), }"));
         assert!(header(&[1, 0, 7], &[]).contains("'shape': (1, 0, 7), }"));
+    }
+
+    #[test]
+    fn maps_of_one_grid_are_stacked() {
+        let map = |rows, columns, first: f32| {
+            let grid = crate::nn::capture::Grid { rows, columns };
+            let values = (0..grid.len()).map(|at| first + at as f32).collect();
+            Heatmap { grid, values }
+        };
+        let (a, b) = (map(2, 1, 0.0), map(2, 1, 5.0));
+        let want = npy(&[2, 2, 1], &[0.0, 1.0, 5.0, 6.0]).unwrap();
+        assert_eq!(maps_npy(&[&a, &b]).unwrap(), want);
+        assert_eq!(maps_npy(&[]).unwrap(), npy(&[0, 0, 0], &[]).unwrap());
+        assert!(maps_npy(&[&a, &map(1, 2, 0.0)]).is_err(), "another grid");
     }
 
     #[test]

@@ -122,6 +122,17 @@ pub struct Style {
     pub interpolation: Interpolation,
     /// Which values the colour map's ends stand for.
     pub range: ValueRange,
+    /// Whether low values let the photo through in [`overlay`] (see [`fade`]),
+    /// instead of covering it with the colour map's lowest colour. Pictures
+    /// without a photo have nothing to let through.
+    pub fades: bool,
+}
+
+/// How much of the photo a value (0 to 1) of a heatmap that fades covers, 0 to 1:
+/// the lower half rises fast, so that all but the lowest values can be read.
+pub fn fade(value: f32) -> f32 {
+    const LEAST: f32 = 0.12;
+    LEAST + (1.0 - LEAST) * value.powf(0.55)
 }
 
 /// Draw a heatmap alone, `width` × `height` pixels.
@@ -136,7 +147,7 @@ pub fn render(
     let mut picture = Picture::filled(width, height, [0; 3])?;
     let whole = View::whole((width, height));
     let colors = Colors::new(map, style, style.range.of(&[map]));
-    colors.blend(&mut picture, whole, 1.0);
+    colors.blend(&mut picture, whole, &covering(1.0, false));
     Ok(picture)
 }
 
@@ -166,8 +177,18 @@ pub fn overlay(
     }
     picture.rgb.copy_from_slice(rgb);
     let colors = Colors::new(map, style, style.range.of(&[map]));
-    colors.blend(&mut picture, view, opacity);
+    colors.blend(&mut picture, view, &covering(opacity, style.fades));
     Ok(picture)
+}
+
+/// How much of what is under it each step of a colour map covers, out of 256, so
+/// that pixels are blended in whole numbers. `opacity` is from 0 to 1.
+pub(super) fn covering(opacity: f32, fades: bool) -> [u32; 256] {
+    let share = |step: usize| match fades {
+        true => fade(step as f32 / 255.0),
+        false => 1.0,
+    };
+    std::array::from_fn(|step| (opacity.clamp(0.0, 1.0) * share(step) * 256.0).round() as u32)
 }
 
 /// A heatmap about to be drawn.
@@ -190,8 +211,9 @@ impl<'a> Colors<'a> {
         }
     }
 
-    /// Draw over the pixels of `picture` whose centres are in `view`.
-    pub(super) fn blend(&self, picture: &mut Picture, view: View, opacity: f32) {
+    /// Draw over the pixels of `picture` whose centres are in `view`;
+    /// `covering` is that of each step of the colour map.
+    pub(super) fn blend(&self, picture: &mut Picture, view: View, covering: &[u32; 256]) {
         let grid = self.map.grid;
         if picture.rgb.is_empty() || grid.is_empty() {
             return;
@@ -201,8 +223,6 @@ impl<'a> Colors<'a> {
         };
         let columns = axis(picture.width, view.left, view.right, grid.columns);
         let rows = axis(picture.height, view.top, view.bottom, grid.rows);
-        // Of 256, so that pixels are blended in whole numbers.
-        let opacity = (opacity.clamp(0.0, 1.0) * 256.0).round() as u32;
         let lines = picture.rgb.par_chunks_mut(3 * picture.width).zip(&rows);
         lines.for_each_init(
             || vec![0.0; grid.columns],
@@ -213,23 +233,24 @@ impl<'a> Colors<'a> {
                 for (value, (lower, upper)) in line.iter_mut().zip(between) {
                     *value = lower + (upper - lower) * row.weight;
                 }
-                self.blend_line(pixels, line, &columns, opacity);
+                self.blend_line(pixels, line, &columns, covering);
             },
         );
     }
 
-    /// `opacity` is out of 256.
     fn blend_line(
         &self,
         pixels: &mut [u8],
         line: &[f32],
         columns: &[Option<Sample>],
-        opacity: u32,
+        covering: &[u32; 256],
     ) {
         for (pixel, column) in pixels.chunks_exact_mut(3).zip(columns) {
             let Some(at) = column else { continue };
             let value = line[at.lower] + (line[at.upper] - line[at.lower]) * at.weight;
-            let color = self.style.colors.color((value - self.low) * self.inverse);
+            let step = ColorMap::step_of((value - self.low) * self.inverse);
+            let opacity = covering[usize::from(step)];
+            let color = self.style.colors.step(step);
             for (under, over) in pixel.iter_mut().zip(color) {
                 let mixed = u32::from(*under) * (256 - opacity) + u32::from(over) * opacity;
                 *under = ((mixed + 128) >> 8) as u8;

@@ -1,6 +1,6 @@
 //! What a heatmap is of, in words and numbers, for files beside it.
 
-use super::{HeadStatistics, Heads, Heatmap, Query, Row, ValueRange};
+use super::{HeadStatistics, Heads, Heatmap, Query, ValueRange};
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, QueryKey};
 use serde::Serialize;
@@ -23,8 +23,8 @@ pub struct Subject<'a> {
     /// Through which attention heads, in words: see [`Heads`]'s `Display`, or
     /// `all` where each is shown by itself.
     pub heads: &'a str,
-    /// Whose attention.
-    pub query: &'a Query,
+    /// Whose attention; `None` of what is nobody's, as the norms of tokens.
+    pub query: Option<&'a Query>,
     /// The part of the photo that the result lies on, in its pixels.
     pub view: View,
 }
@@ -49,18 +49,18 @@ pub struct Report {
     pub attention_head: String,
     /// What is shown: `row`, `reverse`, `rollout` and the like.
     pub kind: String,
-    /// Whose attention.
-    pub query: QueryReport,
+    /// Whose attention; null of what is nobody's.
+    pub query: Option<QueryReport>,
     /// Rows and columns of the token grid.
     pub grid: [usize; 2],
     /// The part of the photo under it: left, top, right, bottom in pixels.
     pub view: [f64; 4],
     /// Attention on tokens without a place (class token, registers), in order:
-    /// of the first row.
+    /// of the first map.
     pub prefix: Vec<f32>,
-    /// The lowest value on the grid, of all rows.
+    /// The lowest value on the grid, of all maps.
     pub lowest: f32,
-    /// The highest value on the grid, of all rows.
+    /// The highest value on the grid, of all maps.
     pub highest: f32,
     /// How each attention head behaves over all queries, where that was asked
     /// for.
@@ -108,9 +108,9 @@ pub struct HeadReport {
 }
 
 impl Report {
-    /// Of the `rows` that were found.
-    pub fn new(subject: &Subject<'_>, rows: &[Row]) -> Self {
-        let maps: Vec<&Heatmap> = rows.iter().filter_map(|row| row.grid.as_ref()).collect();
+    /// Of the `maps` that were found, with the attention that the first one's
+    /// tokens spend on tokens without a place.
+    pub fn new(subject: &Subject<'_>, maps: &[&Heatmap], prefix: &[f32]) -> Self {
         let grid = maps.first().map(|map| map.grid);
         let Grid {
             rows: down,
@@ -119,7 +119,7 @@ impl Report {
             rows: 0,
             columns: 0,
         });
-        let (lowest, highest) = ValueRange::Full.of(&maps);
+        let (lowest, highest) = ValueRange::Full.of(maps);
         let View {
             left,
             top,
@@ -135,10 +135,10 @@ impl Report {
             attention_heads: subject.record.attention_heads,
             attention_head: subject.heads.to_owned(),
             kind: subject.kind.to_owned(),
-            query: subject.query.into(),
+            query: subject.query.map(QueryReport::from),
             grid: [down, columns],
             view: [left, top, right, bottom],
-            prefix: rows.first().map_or(Vec::new(), |row| row.prefix.clone()),
+            prefix: prefix.to_vec(),
             lowest,
             highest,
             statistics: None,

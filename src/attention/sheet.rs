@@ -1,6 +1,6 @@
 //! Many heatmaps on one sheet.
 
-use super::render::Colors;
+use super::render::{Colors, covering};
 use super::{AttentionError, Heatmap, Picture, Style};
 use crate::models::geometry::View;
 
@@ -169,7 +169,7 @@ impl Sheet {
     ) -> Result<(), AttentionError> {
         let mut tile = Picture::filled(self.tile.0, self.tile.1, [0; 3])?;
         let colors = Colors::new(map, &self.style, range);
-        colors.blend(&mut tile, View::whole(self.tile), 1.0);
+        colors.blend(&mut tile, View::whole(self.tile), &covering(1.0, false));
         for (y, row) in tile.rgb.chunks_exact((3 * tile.width).max(1)).enumerate() {
             let to = 3 * ((top + y) * sheet.width + left);
             sheet.rgb[to..to + row.len()].copy_from_slice(row);

@@ -2,6 +2,7 @@
 
 use super::row::BLOCK;
 use super::{AttentionError, Heatmap};
+use crate::models::geometry::View;
 use crate::nn::capture::{Grid, Group, Grouping, PackedHead, QueryKey, Tokens};
 use crate::nn::kernels::dots;
 use crate::task::Task;
@@ -51,6 +52,23 @@ pub fn statistics(
         .iter()
         .map(Sums::means)
         .collect())
+}
+
+/// [`statistics`] with distances in pixels of the photo, of which `view` is the
+/// part under the query grid; in tokens where queries have no place.
+///
+/// # Errors
+/// [`AttentionError::Cancelled`].
+pub fn statistics_on_photo(
+    record: &QueryKey,
+    view: View,
+    task: Task<'_>,
+) -> Result<Vec<HeadStatistics>, AttentionError> {
+    let token = record.query_tokens.grid.map_or((1.0, 1.0), |grid| {
+        let token = view.image_from_token(grid, 0, 0);
+        (token.width(), token.height())
+    });
+    statistics(record, token, task)
 }
 
 /// What is summed over queries.

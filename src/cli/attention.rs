@@ -15,7 +15,7 @@ use super::layers::Layers;
 use super::model::check_options;
 use super::output::{check_folder_of, json_line, milliseconds, print};
 use crate::attention::{
-    AttentionError, Guide, Heatmap, Report, Subject, TokenMask, attentions_npy, blocky,
+    AttentionError, Guide, Heatmap, Report, Subject, TokenMask, attentions_npy, blocky, maps_npy,
     mass_threshold, npy,
 };
 use crate::formats::{Protected, write_files};
@@ -114,7 +114,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     })?;
     let layers = Layers::of(&observed, &photo).map_err(Failure::Sentence)?;
     let start = Instant::now();
-    let found = Found::all(&layers, args)?;
+    let found = Found::all(&layers, (&observed, &photo), args)?;
     let times = (encode, start.elapsed());
     let held = held(args, &found, &photo)?;
     write(args, &found, held.as_ref(), &photo)?;
@@ -175,13 +175,9 @@ fn nothing() -> Failure {
 
 /// (rows, columns), of several attention heads (heads, rows, columns).
 fn numbers(what: &What, maps: &[&Heatmap]) -> Result<Vec<u8>, AttentionError> {
-    let grid = maps
-        .first()
-        .map_or([0, 0], |map| [map.grid.rows, map.grid.columns]);
-    let values: Vec<f32> = maps.iter().flat_map(|map| &map.values).copied().collect();
-    match what {
-        What::Grid { .. } => npy(&[maps.len(), grid[0], grid[1]], &values),
-        _ => npy(&grid, &values),
+    match (what, maps) {
+        (What::Grid { .. }, _) | (_, []) => maps_npy(maps),
+        (_, [map, ..]) => npy(&[map.grid.rows, map.grid.columns], &map.values),
     }
 }
 
@@ -202,10 +198,12 @@ fn reports(
             record: found.record,
             kind,
             heads: &heads,
-            query: &found.query,
+            query: found.query.as_ref(),
             view: found.view,
         };
-        let report = Report::new(&subject, &found.rows);
+        let maps: Vec<&Heatmap> = found.rows.iter().flat_map(|row| &row.grid).collect();
+        let prefix = found.rows.first().map_or(&[][..], |row| &row.prefix);
+        let report = Report::new(&subject, &maps, prefix);
         Ok(if args.statistics {
             report.with_statistics(&found.statistics()?)
         } else {

@@ -154,6 +154,9 @@ What to show:
       --reverse            who looks at the token, instead of where it looks
       --rollout            attention through all layers up to --layer (Abnar and
                            Zuidema 2020); for ViT, DeiT, DINO and DINOv2
+      --relevance CLASS    what the score of a class rests on (Chefer et al. 2021): its
+                           number or name, or top; for classifiers of the ViT kin and
+                           vit-deeplabv3plus
       --fusion F           rollout: mean, max or min of the attention heads [mean]
       --discard R          rollout: leave out the lowest weights, a share of 0 to 0.999
       --start-layer L      rollout: the first layer that counts [0]

@@ -104,11 +104,15 @@ pub enum StoreError {
         /// The name that the journal goes by, for showing.
         name: String,
     },
-    /// An export to a name that is not a PNG's.
-    #[error("{file} does not end in .png, the format of this export: choose a name that does")]
-    NotPng {
+    /// An export to a name of another format.
+    #[error(
+        "{file} does not end in .{extension}, the format of this export: choose a name that does"
+    )]
+    OtherFormat {
         /// The file, for showing.
         file: String,
+        /// What it should end in.
+        extension: &'static str,
     },
     /// An export over the photo itself.
     #[error("{file} is the photo itself, which is never written: choose another name")]

@@ -38,10 +38,7 @@ impl ExportKind {
             Self::ClassMap => "labels".to_owned(),
             Self::InstanceMap => "instances".to_owned(),
             Self::Overlay => "overlay".to_owned(),
-            Self::Binary(class) => {
-                let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
-                classes.name(class).chars().map(plain).collect()
-            }
+            Self::Binary(class) => plain_name(classes.name(class)),
         };
         let mut name = photo.file_stem().unwrap_or_default().to_owned();
         name.push(format!("_{what}.png"));
@@ -52,9 +49,20 @@ impl ExportKind {
     /// folder, with the [name](Self::file_name) to offer. [`export`] creates
     /// that folder where it is missing.
     pub fn proposed_path(self, photo: &Path, classes: &Classes) -> PathBuf {
-        let name = self.file_name(photo, classes);
-        photo.with_file_name(EXPORTS).join(name)
+        exports_folder(photo).join(self.file_name(photo, classes))
     }
+}
+
+/// A name as a part of a file's name on every system.
+pub fn plain_name(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+    name.chars().map(plain).collect()
+}
+
+/// The folder that exports of `photo` are offered to go into, which need not be
+/// there yet.
+pub fn exports_folder(photo: &Path) -> PathBuf {
+    photo.with_file_name(EXPORTS)
 }
 
 /// One export.
@@ -76,9 +84,7 @@ pub fn export(
     document: &Document,
     request: &ExportRequest,
 ) -> Result<Vec<PathBuf>, StoreError> {
-    let path = png_path(&request.path)?;
-    Protected::of(photo.path()).check(&path)?;
-    check_folder(photo, &path)?;
+    let path = export_target(photo, &request.path, "png")?;
     let png = match request.kind {
         ExportKind::ClassMap => class_map_png(document, Palette::Classes),
         ExportKind::InstanceMap => instance_map_png(document),
@@ -89,12 +95,30 @@ pub fn export(
     Ok(vec![path])
 }
 
-fn png_path(path: &Path) -> Result<PathBuf, StoreError> {
+/// The file that an export of `photo` is to be written to: `path`, which gets
+/// the extension if it has none.
+///
+/// # Errors
+/// If it has another extension, would replace photos or saved labels (see
+/// [`Protected`]), or is in a folder that neither exists nor is the one offered.
+pub fn export_target(
+    photo: &Photo,
+    path: &Path,
+    extension: &'static str,
+) -> Result<PathBuf, StoreError> {
+    let path = with_extension(path, extension)?;
+    Protected::of(photo.path()).check(&path)?;
+    check_folder(photo, &path)?;
+    Ok(path)
+}
+
+fn with_extension(path: &Path, extension: &'static str) -> Result<PathBuf, StoreError> {
     match path.extension() {
-        None => Ok(path.with_extension("png")),
-        Some(extension) if extension.eq_ignore_ascii_case("png") => Ok(path.to_owned()),
-        Some(_) => Err(StoreError::NotPng {
+        None => Ok(path.with_extension(extension)),
+        Some(known) if known.eq_ignore_ascii_case(extension) => Ok(path.to_owned()),
+        Some(_) => Err(StoreError::OtherFormat {
             file: path.display().to_string(),
+            extension,
         }),
     }
 }
@@ -103,7 +127,7 @@ fn png_path(path: &Path) -> Result<PathBuf, StoreError> {
 /// was offered may be meant, others are slips of the pen.
 fn check_folder(photo: &Photo, target: &Path) -> Result<(), StoreError> {
     let folder = folder_of(target);
-    let offered = photo.path().map(|own| folder_of(own).join(EXPORTS));
+    let offered = photo.path().map(exports_folder);
     if folder.is_dir() || offered.is_some_and(|offered| resolved(&offered) == resolved(folder)) {
         return Ok(());
     }

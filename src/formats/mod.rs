@@ -38,7 +38,7 @@ mod tests;
 pub use binary_mask::binary_mask_png;
 pub use class_map::{Palette, class_map_png};
 pub use error::StoreError;
-pub use export::{ExportKind, ExportRequest, export};
+pub use export::{ExportKind, ExportRequest, export, export_target, exports_folder, plain_name};
 pub use folder_file::folder_classes;
 pub use import::LabelImport;
 pub use indexed::{IndexedPicture, picture_png};

@@ -100,11 +100,13 @@ fn ask(purpose: PathPurpose, start: Option<PathBuf>) -> Option<PathBuf> {
         PathPurpose::Folder => dialog.set_title("Open folder").pick_folder(),
         PathPurpose::Model => dialog.set_title("Open model folder").pick_folder(),
         PathPurpose::Export => {
-            let name = start.as_ref().and_then(|path| path.file_name());
+            let start = start.unwrap_or_default();
+            let format = start.extension().unwrap_or("png".as_ref());
+            let format = format.to_string_lossy();
             dialog
                 .set_title("Export")
-                .set_file_name(name.unwrap_or_default().to_string_lossy())
-                .add_filter("PNG", &["png"])
+                .set_file_name(start.file_name().unwrap_or_default().to_string_lossy())
+                .add_filter(format.to_uppercase(), &[format])
                 .save_file()
         }
     }

@@ -83,6 +83,7 @@ fn all_actions() -> Vec<Action> {
     add("", "Attention brush", key(SHIFT, Key::B), None, Command::Attention(AttentionCommand::ToggleBrush));
     add("", "Attention as proposal", key(SHIFT, Key::A), None, Command::Attention(AttentionCommand::Propose));
     add("", "Attention as prompt", key(SHIFT, Key::P), None, Command::Attention(AttentionCommand::Prompt));
+    add("", "Export attention…", None, None, Command::AskForAttentionExport);
     add("", "More like this", key(NONE, Key::M), None, Command::Attention(AttentionCommand::MoreLikeThis));
     add("", "Smaller brush", key(NONE, Key::OpenBracket), None, Command::ResizeBrush(-1.0));
     add("", "Larger brush", key(NONE, Key::CloseBracket), None, Command::ResizeBrush(1.0));

@@ -9,7 +9,7 @@ use egui::{
 };
 
 use crate::app::ThemeChoice;
-use crate::attention::ColorMap;
+use crate::attention::{ColorMap, fade};
 
 /// The colours by role.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +136,8 @@ pub mod canvas {
     pub const CONTOUR: f32 = 1.5;
     pub const CONTOUR_SELECTED: f32 = 2.5;
     pub const PROPOSAL_FILL: f32 = 0.25;
+    /// Of what a prediction gains and loses.
+    pub const CHANGE_FILL: f32 = 0.7;
     pub const EVERYTHING_FILL: f32 = 0.42;
     /// Opacity of the ink around areas on offer.
     pub const RIM: f32 = 0.6;
@@ -182,13 +184,9 @@ pub fn heat_color(colors: ColorMap, step: u8) -> Color32 {
     class_color(colors.step(step))
 }
 
-/// How much of the photo a value of a heatmap that fades covers, of 255: the
-/// lower half rises fast, so that all but the lowest values can be read.
+/// How much of the photo a step of a heatmap that fades covers, of 255.
 pub fn heat_alpha(step: u8) -> u8 {
-    const LEAST: f32 = 0.12;
-    let value = f32::from(step) / 255.0;
-    let covered = LEAST + (1.0 - LEAST) * value.powf(0.55);
-    (covered * 255.0).round() as u8
+    (fade(f32::from(step) / 255.0) * 255.0).round() as u8
 }
 
 /// `color` with `alpha` 0..=1.

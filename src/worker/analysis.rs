@@ -10,7 +10,7 @@ use super::steps::{JobError, Steps};
 use super::what_if::{Outcome, WhatIf};
 use crate::attention::{
     self, AttentionError, Guide, HeadStatistics, Heatmap, LayerMaps, Layers, Place, Prototype,
-    Reverse, RolloutOptions, Row, key_view, rollout_row, statistics,
+    Reverse, RolloutOptions, Row, key_view, rollout_row, statistics_on_photo,
 };
 use crate::label::Mask;
 use crate::models::Prompt;
@@ -263,16 +263,7 @@ fn prepared(layers: &Layers, task: Task<'_>) -> Result<Analysed, AttentionError>
 
 fn measured(layers: &Layers, task: Task<'_>) -> Result<Analysed, AttentionError> {
     let all = each(layers, task, |record, task| {
-        let side = |tokens: usize, extent: f64| extent / tokens.max(1) as f64;
-        let grid = record.query_tokens.grid;
-        let pixels = grid.map_or((1.0, 1.0), |grid| {
-            let view = layers.view;
-            (
-                side(grid.columns, view.width()),
-                side(grid.rows, view.height()),
-            )
-        });
-        statistics(record, pixels, task)
+        statistics_on_photo(record, layers.view, task)
     });
     Ok(Analysed::Statistics(all?))
 }

@@ -54,6 +54,10 @@ impl Service for IoService {
                 let paths = formats::export(photo, edited, request)?;
                 Ok::<_, JobError>(EventKind::Exported { paths })
             }),
+            JobKind::ExportAttention { photo, file, path } => steps.run(Stage::Exporting, |task| {
+                let paths = vec![file.write(photo, path, task)?];
+                Ok::<_, JobError>(EventKind::Exported { paths })
+            }),
             JobKind::Scan { folder } => steps.run(Stage::Scanning, |_| {
                 let photos = dataset::scan(folder)?;
                 Ok::<_, JobError>(EventKind::Scanned {

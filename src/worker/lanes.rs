@@ -146,6 +146,7 @@ impl Lane {
             JobKind::Save { .. }
             | JobKind::DropJournal { .. }
             | JobKind::Export { .. }
+            | JobKind::ExportAttention { .. }
             | JobKind::Scan { .. } => Self::Keep,
         }
     }
@@ -189,7 +190,11 @@ pub fn keeps_work(kind: &JobKind) -> bool {
 
 /// Whether the job is finished even when the worker shuts down.
 fn outlives_window(kind: &JobKind) -> bool {
-    keeps_work(kind) || matches!(kind, JobKind::Export { .. })
+    let exports = matches!(
+        kind,
+        JobKind::Export { .. } | JobKind::ExportAttention { .. }
+    );
+    keeps_work(kind) || exports
 }
 
 /// Jobs of the `engine` thread: at most one waits in each lane.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::analysis::{Analysed, Analysis};
+use super::attention_file::AttentionFile;
 use super::inspection::Inspection;
 use crate::dataset::PhotoEntry;
 use crate::document::Document;
@@ -99,6 +100,15 @@ pub enum JobKind {
         edited: Document,
         /// Kind and place.
         request: ExportRequest,
+    },
+    /// Write one file about recorded attention. Never superseded.
+    ExportAttention {
+        /// The photo.
+        photo: Arc<Photo>,
+        /// What is in the file.
+        file: Box<AttentionFile>,
+        /// The file to write; a name without extension gets the format's.
+        path: PathBuf,
     },
     /// List the photos of a folder.
     Scan {

@@ -21,9 +21,12 @@
 //! is bounded by the jobs sent (`outbox`).
 
 mod analysis;
+mod attention_file;
 mod cache;
+mod contact_sheet;
 mod engine;
 pub mod fake;
+mod heatmap_picture;
 mod inference;
 mod inspection;
 mod io;
@@ -51,8 +54,11 @@ pub use analysis::{
     Analysed, Analysis, AnalysisKind, Elsewhere, Explained, Likeness, PromptAttention, Similar,
     Whole,
 };
+pub use attention_file::{AttentionFile, ShownRow};
 pub use cache::Memory;
+pub use contact_sheet::{ContactSheet, SheetLayer};
 pub use engine::{Engine, Observed, Seen, Wanted};
+pub use heatmap_picture::{HeatmapPicture, heatmaps_png};
 pub use inference::{DEFAULT_MODEL, ModelEngine};
 pub use inspection::Inspection;
 pub use message::{
@@ -61,6 +67,7 @@ pub use message::{
 };
 
 pub use outbox::Wake;
+pub use relevance::explained;
 pub use service::panic_sentence;
 pub use what_if::{Change, Outcome, WhatIf};
 

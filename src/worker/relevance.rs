@@ -13,7 +13,11 @@ use crate::task::Task;
 
 /// The relevance of tokens for `class`, or for what the model is most sure of;
 /// in a part of the photo, if one is given and the model gives classes to pixels.
-pub(super) fn explained(
+///
+/// # Errors
+/// If the model tells no such class or its layers are not one sequence of tokens;
+/// cancelled.
+pub fn explained(
     seen: &Observed,
     photo: &Photo,
     class: Option<usize>,

@@ -72,10 +72,11 @@ impl App {
             }
             _ => self.inspector.pinned.push(at),
         }
-        self.inspector.asking = match self.inspector.pinned.is_empty() {
+        let asking = match self.inspector.pinned.is_empty() {
             true => Asking::Pointer,
             false => Asking::Pinned,
         };
+        self.inspector.ask_from(asking);
         self.inspect();
     }
 
@@ -357,6 +358,24 @@ impl App {
 }
 
 impl Inspector {
+    /// Look from other tokens. Encoder and prompt decoder have layers of their
+    /// own: each keeps what was chosen of it.
+    pub(super) fn ask_from(&mut self, asking: Asking) {
+        let crosses = (self.asking == Asking::Prompt) != (asking == Asking::Prompt);
+        self.asking = asking;
+        if crosses {
+            let chosen = (self.layer, std::mem::take(&mut self.heads));
+            // The last layer, once it is known how many there are.
+            let last = (usize::MAX, Vec::new());
+            (self.layer, self.heads) = self.aside.replace(chosen).unwrap_or(last);
+            self.compared = None;
+            self.experiment.ranking = None;
+            if asking == Asking::Prompt {
+                self.subject = Subject::Heads;
+            }
+        }
+    }
+
     fn is_awaited(&self, asked: &Asked) -> bool {
         self.pending.iter().any(|(_, _, known)| known == asked)
     }
@@ -407,12 +426,14 @@ impl Inspector {
                 if self.prompt_token == 0 || self.prompt_token >= found.tokens.len() {
                     self.prompt_token = found.mask_token;
                 }
-                // The encoder may have more layers and attention heads.
-                let records = &found.layers.records;
-                self.layer = self.layer.min(records.len().saturating_sub(1));
-                let heads = records.get(self.layer);
-                let heads = heads.map_or(0, |record| record.attention_heads);
-                self.heads.retain(|head| *head < heads);
+                if self.asking == Asking::Prompt {
+                    // The encoder may have more layers and attention heads.
+                    let records = &found.layers.records;
+                    self.layer = self.layer.min(records.len().saturating_sub(1));
+                    let heads = records.get(self.layer);
+                    let heads = heads.map_or(0, |record| record.attention_heads);
+                    self.heads.retain(|head| *head < heads);
+                }
                 recorded.prompt = Some((prompt, found));
             }
             _ => {}

@@ -68,7 +68,7 @@ impl App {
             C::Rank => self.rank(),
             C::StopRanking => self.stop_ranking(),
             C::CompareNothing => self.inspector.compared = None,
-            C::AskFrom(asking) => self.ask_from(asking),
+            C::AskFrom(asking) => self.inspector.ask_from(asking),
             C::ClearProbes => drop(self.clear_probes()),
             C::Propose => self.propose_attention(),
             C::Prompt => self.prompt_with_attention(),
@@ -87,14 +87,6 @@ impl App {
             C::ShowHit(path) => self.show_hit(path),
         }
         self.inspect();
-    }
-
-    fn ask_from(&mut self, asking: Asking) {
-        self.inspector.asking = asking;
-        if asking == Asking::Prompt {
-            // The prompt decoder has nothing else to show.
-            self.inspector.subject = Subject::Heads;
-        }
     }
 
     fn choose_heads(&mut self, layer: usize, heads: Vec<usize>) {

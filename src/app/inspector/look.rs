@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::attention::{ColorMap, Interpolation, ValueRange};
+use super::show::{Picture, Unit};
+use crate::attention::{ColorMap, Heatmap, Interpolation, ValueRange};
 
 /// How heatmaps look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +69,29 @@ impl Look {
         }
     }
 
+    /// The colours of one of the pictures that are `shown`, and the values at
+    /// their ends.
+    pub fn colors_of(&self, picture: &Picture, shown: &[Picture]) -> (ColorMap, (f32, f32)) {
+        let own = [&picture.map];
+        match picture.unit {
+            Unit::Difference => (ColorMap::Difference, ValueRange::Symmetric.of(&own)),
+            Unit::Similarity => (self.colors, (0.0, 1.0)),
+            Unit::Norm => (self.colors, self.range().of(&own)),
+            // Two pictures beside each other are compared by their colours.
+            Unit::Attention if shown.len() > 1 => {
+                let all: Vec<&Heatmap> = shown.iter().map(|picture| &picture.map).collect();
+                (self.colors, from_zero(self.range().of(&all)))
+            }
+            _ => (self.colors, from_zero(self.range().of(&own))),
+        }
+    }
+
+    /// Whether low values of a picture let the photo through: of a difference,
+    /// what is low is as far from nothing as what is high.
+    pub fn fades_in(&self, picture: &Picture) -> bool {
+        self.fades && picture.unit != Unit::Difference
+    }
+
     /// Numbers that came from a file, within what they may be.
     pub(in crate::app) fn make_sane(&mut self) {
         let share = |value: &mut f32, default: f32| {
@@ -87,4 +111,9 @@ impl Look {
             false => default.clip,
         };
     }
+}
+
+/// Shares begin at nothing.
+fn from_zero((_, high): (f32, f32)) -> (f32, f32) {
+    (0.0, high)
 }

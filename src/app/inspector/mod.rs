@@ -7,6 +7,7 @@
 
 mod ask;
 mod command;
+mod export;
 mod labels;
 mod look;
 mod probe;
@@ -16,6 +17,7 @@ mod state;
 mod what_if;
 
 pub use command::AttentionCommand;
+pub use export::AttentionExport;
 pub use look::Look;
 pub use search::{Hit, Search};
 pub use show::{Picture, Unit};

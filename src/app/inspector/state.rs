@@ -97,6 +97,9 @@ pub struct Inspector {
     pub heads: Vec<usize>,
     /// How several attention heads become one picture.
     pub fusion: Fusion,
+    /// Layer and attention heads of the side that is not asked, encoder or prompt
+    /// decoder, to come back to.
+    pub(super) aside: Option<(usize, Vec<usize>)>,
     /// Layer and attention head that is compared with those.
     pub compared: Option<(usize, usize)>,
     /// How it is compared.

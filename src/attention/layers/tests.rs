@@ -104,3 +104,22 @@ fn cost_grows_with_the_tokens_asked_for() {
     assert_eq!(layers.cost(&Place::Points(vec![[-1.0, 1.0]])), 0);
     assert_eq!(tokens(1, grid(5, 7)).len(), 36);
 }
+
+#[test]
+fn attention_heads_become_one_with_their_class_token() {
+    let all = layers(vec![plain(2, grid(5, 7), 1)]);
+    let maps = all.all_look(&Place::Class).remove(0).unwrap();
+    let record = &all.records[0];
+    for (heads, fusion, same) in [
+        (&[][..], Fusion::Mean, Heads::Mean),
+        (&[], Fusion::Max, Heads::Max),
+        (&[2], Fusion::Min, Heads::One(2)),
+        (&[0, 2], Fusion::Min, Heads::Set(vec![0, 2], Fusion::Min)),
+    ] {
+        let row = row(record, &same, &Query::Prefix(0)).unwrap();
+        assert_eq!(maps.fused(heads, fusion), row.grid, "{same}");
+        assert_eq!(maps.fused_prefix(heads, fusion), Some(row.prefix));
+    }
+    assert_eq!(maps.fused(&[9], Fusion::Mean), None);
+    assert_eq!(maps.fused_prefix(&[9], Fusion::Mean), None);
+}

@@ -12,7 +12,28 @@ fn grey(interpolation: Interpolation, range: ValueRange) -> Style {
         colors: ColorMap::Grey,
         interpolation,
         range,
+        fades: false,
     }
+}
+
+#[test]
+fn low_values_let_the_photo_through_if_they_fade() {
+    let map = map(1, 2, &[0.0, 1.0]);
+    let style = Style {
+        fades: true,
+        ..grey(Interpolation::Nearest, UNIT)
+    };
+    let photo = [100; 6];
+    let over = |opacity| {
+        let view = View::whole((2, 1));
+        reds(&overlay(&photo, (2, 1), &map, view, &style, opacity).unwrap())
+    };
+    // 0 covers 12 %, 1 covers all: 100 * 0.88 under black, 255 over it.
+    assert_eq!(over(1.0), [88, 255]);
+    assert_eq!(over(0.5), [94, 178]);
+    assert_eq!(reds(&render(&map, (2, 1), &style).unwrap()), [0, 255]);
+    assert_eq!((fade(0.0), fade(1.0)), (0.12, 1.0));
+    assert!(fade(0.25) > 0.5, "the lower half rises fast");
 }
 
 const UNIT: ValueRange = ValueRange::Fixed {

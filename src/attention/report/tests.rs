@@ -15,6 +15,7 @@ fn it_says_what_the_numbers_are_of() {
     let record = plain(2, grid(2, 3), 4);
     let query = Query::Token { row: 1, column: 2 };
     let rows = all_heads(&record, &query).unwrap();
+    let maps: Vec<&Heatmap> = rows.iter().flat_map(|row| &row.grid).collect();
     let report = Report::new(
         &Subject {
             model: "some/folder",
@@ -24,10 +25,11 @@ fn it_says_what_the_numbers_are_of() {
             record: &record,
             kind: "row",
             heads: "all",
-            query: &query,
+            query: Some(&query),
             view: VIEW,
         },
-        &rows,
+        &maps,
+        &rows[0].prefix,
     );
     let json = to_value(&report).unwrap();
     assert_eq!(json["model"], "some/folder");
@@ -46,10 +48,7 @@ fn it_says_what_the_numbers_are_of() {
         (report.attention_heads, &*report.attention_head),
         (3, "all")
     );
-    let values = || {
-        rows.iter()
-            .flat_map(|row| &row.grid.as_ref().unwrap().values)
-    };
+    let values = || maps.iter().flat_map(|map| &map.values);
     assert_eq!(report.lowest, values().copied().fold(1.0, f32::min));
     assert_eq!(report.highest, values().copied().fold(0.0, f32::max));
     assert!(json.get("statistics").is_none());
@@ -67,7 +66,7 @@ fn statistics_carry_the_attention_heads_number() {
         record: &record,
         kind: "row",
         heads: "mean",
-        query: &query,
+        query: Some(&query),
         view: VIEW,
     };
     let head = |entropy, mean_distance| HeadStatistics {
@@ -77,10 +76,16 @@ fn statistics_carry_the_attention_heads_number() {
         padding_mass: 0.0,
     };
     let heads = [head(1.0, Some(8.5)), head(2.0, None)];
-    let report = Report::new(&subject, &[]).with_statistics(&heads);
+    let report = Report::new(&subject, &[], &[]).with_statistics(&heads);
     let json = to_value(&report).unwrap();
     assert_eq!(json["grid"], json!([0, 0]));
     assert_eq!(json["query"]["text"], "mean over 2 tokens");
+    let nobody = Subject {
+        query: None,
+        ..subject
+    };
+    let json_of_nobody = to_value(Report::new(&nobody, &[], &[])).unwrap();
+    assert!(json_of_nobody["query"].is_null());
     let second = json!({
         "attention_head": 1, "entropy": 2.0, "mean_distance": null,
         "prefix_mass": 0.25, "padding_mass": 0.0

@@ -23,6 +23,7 @@ fn sheet() -> Sheet {
                 colors: ColorMap::Grey,
                 interpolation: Interpolation::Nearest,
                 range: ValueRange::Full,
+                fades: false,
             },
         )
     }

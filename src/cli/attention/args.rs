@@ -101,6 +101,17 @@ pub enum What {
     },
     /// Attention through all layers up to this one.
     Rollout(RolloutOptions),
+    /// What the score of a class rests on.
+    Relevance(Class),
+}
+
+/// A class whose score is explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// What the model is most sure of.
+    Surest,
+    /// By the model's number or name.
+    Named(String),
 }
 
 impl What {
@@ -121,6 +132,7 @@ impl What {
             Self::Grid { reverse: false, .. } => ("row", "all".to_owned()),
             Self::Grid { reverse: true, .. } => ("reverse", "all".to_owned()),
             Self::Rollout(options) => ("rollout", options.fusion.to_string()),
+            Self::Relevance(_) => ("relevance", "all".to_owned()),
         }
     }
 }
@@ -130,6 +142,7 @@ impl What {
 struct Given {
     heads: Option<Heads>,
     rollout: bool,
+    relevance: Option<Class>,
     fusion: Option<Fusion>,
     discard: Option<f64>,
     start: Option<usize>,
@@ -158,6 +171,13 @@ impl Given {
                 self.heads = Some(heads(&value).ok_or_else(complaint)?);
             }
             "rollout" => self.rollout = true,
+            "relevance" => {
+                let class = text(parser.value()?, "--relevance")?;
+                self.relevance = Some(match class.as_str() {
+                    "top" => Class::Surest,
+                    _ => Class::Named(class),
+                });
+            }
             "fusion" => self.fusion = Some(one_of(&parser.value()?, "--fusion", &FUSIONS)?),
             "discard" => {
                 self.discard = Some(between(&parser.value()?, "--discard", 0.0..=0.999)?);
@@ -185,6 +205,9 @@ impl Given {
                 "--rollout fuses the attention heads of all layers, so it goes without --attention-head, --reverse and --grid"
                     .into(),
             );
+        }
+        if let Some(class) = &self.relevance {
+            return self.relevance_of(class);
         }
         if self.grid && self.heads.is_some() {
             return Err(
@@ -216,6 +239,15 @@ impl Given {
         })
     }
 
+    /// Relevance is of a class and of all layers: nothing else can be chosen.
+    fn relevance_of(&self, class: &Class) -> Parsed<What> {
+        let others = self.rollout || self.reverse || self.grid || self.heads.is_some();
+        if others || self.layer.is_some() || self.statistics {
+            return Err("--relevance is of a class, through all layers: it goes without --layer, --attention-head, --rollout, --reverse, --grid and --statistics".into());
+        }
+        Ok(What::Relevance(class.clone()))
+    }
+
     /// The mask to make, if one is asked for.
     fn mass(&self, files: &Files) -> Parsed<Option<Mass>> {
         let wanted = self.mass.is_some() || files.mask.is_some();
@@ -244,6 +276,9 @@ impl Given {
                 "say where to write with -o HEAT.png, --npy FILE, --mask FILE.png or --matrix FILE"
                     .into(),
             );
+        }
+        if self.relevance.is_some() && files.matrix.is_some() {
+            return Err("--matrix is of one layer, so it goes without --relevance".into());
         }
         if self.rollout && files.matrix.is_some() {
             return Err("--matrix is of one layer, so it goes without --rollout".into());
@@ -281,6 +316,9 @@ pub fn parse(parser: &mut Parser, common: &mut Common) -> Parsed<Action> {
     let image = image.ok_or("name the photo to look at")?;
     files.output = common.output_if_any();
     let what = given.what()?;
+    if matches!(what, What::Relevance(_)) && query.is_some() {
+        return Err("--relevance is of a class, not of a token: it goes without --query".into());
+    }
     let mass = given.mass(&files)?;
     given.check(&files, common.json)?;
     look.check(&what, files.output.is_some())?;

@@ -1,15 +1,18 @@
 //! What a layer says to a question.
 
-use super::args::{Args, What};
+use super::args::{Args, Class, What};
 use crate::attention::{
     AttentionError, HeadStatistics, Heatmap, Query, Reverse, Row, all_heads, check_rollout,
-    reverse, rollout_row, row, statistics,
+    reverse, rollout_row, row, statistics_on_photo,
 };
 use crate::cli::Failure;
 use crate::cli::layers::{Layers, Side};
+use crate::models::ModelInfo;
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, QueryKey};
+use crate::photo::Photo;
 use crate::task::detached;
+use crate::worker::{Observed, explained};
 
 /// What was asked of a layer, and what came out.
 pub struct Found<'a> {
@@ -17,8 +20,8 @@ pub struct Found<'a> {
     pub index: usize,
     /// The layer.
     pub record: &'a QueryKey,
-    /// Whose attention.
-    pub query: Query,
+    /// Whose attention, if it is some token's.
+    pub query: Option<Query>,
     /// One row, or one for each attention head.
     pub rows: Vec<Row>,
     /// The part of the photo that the rows lie on.
@@ -32,13 +35,40 @@ pub struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// Of each layer that is asked, at least one.
-    pub fn all(layers: &Layers<'a>, args: &Args) -> Result<Vec<Self>, Failure> {
-        match args.what {
+    pub fn all(
+        layers: &Layers<'a>,
+        (observed, photo): (&Observed, &Photo),
+        args: &Args,
+    ) -> Result<Vec<Self>, Failure> {
+        match &args.what {
+            What::Relevance(class) => {
+                let class = number_of(class, &observed.model.info)?;
+                Ok(vec![Self::relevance(layers, (observed, photo), class)?])
+            }
             What::Grid { layers: true, .. } => (0..layers.count())
                 .map(|index| Self::of(layers, Some(index), args))
                 .collect(),
             _ => Ok(vec![Self::of(layers, args.layer, args)?]),
         }
+    }
+
+    /// What the score of a class rests on.
+    fn relevance(
+        layers: &Layers<'a>,
+        (observed, photo): (&Observed, &Photo),
+        class: Option<usize>,
+    ) -> Result<Self, Failure> {
+        let (index, record) = layers.get(None).map_err(Failure::Sentence)?;
+        let found = detached(|task| explained(observed, photo, class, None, task))?;
+        Ok(Self {
+            index,
+            record,
+            query: None,
+            rows: vec![found.row],
+            view: found.view,
+            asked: None,
+            queries: layers.view(record, Side::Queries),
+        })
     }
 
     fn of(layers: &Layers<'a>, layer: Option<usize>, args: &Args) -> Result<Self, Failure> {
@@ -53,6 +83,8 @@ impl<'a> Found<'a> {
             .query(record, asked, args.query)
             .map_err(Failure::Sentence)?;
         let rows = match &args.what {
+            // Of no layer alone.
+            What::Relevance(_) => Vec::new(),
             What::Row(heads) => vec![row(record, heads, &query)?],
             What::Reverse(heads) => vec![reverse(record, heads, &query)?],
             What::Grid { reverse: false, .. } => all_heads(record, &query)?,
@@ -74,7 +106,7 @@ impl<'a> Found<'a> {
         Ok(Self {
             index,
             record,
-            query,
+            query: Some(query),
             rows,
             view: view(result),
             asked: tokens.grid.map(|grid| (grid, view(asked))),
@@ -92,10 +124,26 @@ impl<'a> Found<'a> {
 
     /// The statistics of the layer's attention heads, in pixels of the photo.
     pub fn statistics(&self) -> Result<Vec<HeadStatistics>, AttentionError> {
-        let token = self.record.query_tokens.grid.map_or((1.0, 1.0), |grid| {
-            let token = self.queries.image_from_token(grid, 0, 0);
-            (token.width(), token.height())
-        });
-        detached(|task| statistics(self.record, token, task))
+        detached(|task| statistics_on_photo(self.record, self.queries, task))
     }
+}
+
+/// The model's number of a class: given as such, or by name.
+fn number_of(class: &Class, model: &ModelInfo) -> Result<Option<usize>, Failure> {
+    let Class::Named(name) = class else {
+        return Ok(None);
+    };
+    let classes = &model.labels.classes;
+    let named = classes.iter().find(|label| label.name == *name);
+    let number = named.map(|label| label.id).or(name.parse().ok());
+    number.map(Some).ok_or_else(|| {
+        const TOLD: usize = 20;
+        let title = &model.title;
+        let names: Vec<&str> = classes.iter().map(|label| label.name.as_str()).collect();
+        let more = if names.len() > TOLD { ", …" } else { "" };
+        let names = names[..names.len().min(TOLD)].join(", ");
+        Failure::Sentence(format!(
+            "{title} has no class {name:?}; it knows {names}{more}"
+        ))
+    })
 }

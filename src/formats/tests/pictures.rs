@@ -126,7 +126,7 @@ fn exports_go_where_the_user_says_and_never_over_the_photo() {
     let (_, _, mask, _) = plain_png(&fs::read(place.at("x.png")).unwrap());
     assert_eq!(mask[9], 255);
     let wrong = to(ExportKind::Overlay, "z.jpg");
-    assert!(matches!(wrong, Err(StoreError::NotPng { .. })));
+    assert!(matches!(wrong, Err(StoreError::OtherFormat { .. })));
     let before = place.content();
     let over = to(ExportKind::Overlay, "photo.png");
     assert!(matches!(over, Err(StoreError::OverPhoto { .. })));

@@ -4,20 +4,22 @@
 use egui::{Painter, Pos2, Rect, Response, Stroke, Ui};
 
 use super::heat::{Heat, HeatPicture};
+use super::proposal::MaskPicture;
 use super::scene::Scene;
 use super::token_layer::TokenLayer;
 use super::view::View;
 use super::{Canvas, marks, photo_size};
-use crate::app::inspector::{Picture, Unit};
+use crate::app::inspector::Picture;
 use crate::app::{App, OpenDocument};
-use crate::attention::ColorMap;
 use crate::ui::inspector::color_bar::ColorBar;
-use crate::ui::theme::{Colors, canvas as look, space};
+use crate::ui::theme::{self, Colors, canvas as look, space};
 
 /// Heatmaps on the canvas: the first one, and the one beside it.
 #[derive(Default)]
 pub struct Attention {
     heats: [HeatPicture; 2],
+    /// What a prediction gains and loses without some attention heads.
+    changed: Option<[MaskPicture; 2]>,
 }
 
 /// The two halves of a canvas that compares two pictures, or all of it.
@@ -63,7 +65,7 @@ impl Canvas {
             return;
         };
         let style = &app.settings.attention;
-        let (colors, range) = colors_of(picture, app);
+        let (colors, range) = style.colors_of(picture, app.inspector.pictures());
         let heat = Heat {
             map: &picture.map,
             view: picture.view,
@@ -71,7 +73,7 @@ impl Canvas {
             range,
             interpolation: style.interpolation,
             opacity: style.opacity,
-            fades: style.fades && picture.unit != Unit::Difference,
+            fades: style.fades_in(picture),
             serial: serial(app, at),
         };
         let photo = (open.photo.width(), open.photo.height());
@@ -120,12 +122,42 @@ impl Canvas {
         marks::banner(painter, room, &picture.title, look::PAPER);
     }
 
+    /// What the prediction gains and loses without the attention heads that are
+    /// off.
+    pub(super) fn paint_change(
+        &mut self,
+        painter: &Painter,
+        canvas: Rect,
+        app: &App,
+        colors: &Colors,
+    ) {
+        let experiment = &app.inspector.experiment;
+        let Some(change) = experiment.change() else {
+            self.attention.changed = None;
+            return;
+        };
+        let serial = experiment.serial();
+        let known = self.attention.changed.take();
+        let known = known.filter(|pictures| pictures[0].is(serial));
+        let pictures = known.unwrap_or_else(|| {
+            [&change.gained, &change.lost].map(|mask| MaskPicture::new(painter, mask, serial))
+        });
+        for (picture, color) in pictures.iter().zip([colors.good, colors.danger]) {
+            let color = theme::with_alpha(color, look::CHANGE_FILL);
+            picture.paint_fill(painter, canvas, &self.view, color);
+        }
+        self.attention.changed = Some(pictures);
+    }
+
     /// What the colours mean.
     pub(super) fn paint_color_bar(&self, ui: &Ui, painter: &Painter, canvas: Rect, app: &App) {
         let Some(picture) = app.inspector.pictures().first() else {
             return;
         };
-        let (colors, range) = colors_of(picture, app);
+        let (colors, range) = app
+            .settings
+            .attention
+            .colors_of(picture, app.inspector.pictures());
         let bar = ColorBar {
             colors,
             range,
@@ -159,35 +191,6 @@ fn value_at(picture: &Picture, [x, y]: [f32; 2]) -> Option<f32> {
         .view
         .token_from_image(picture.map.grid, x.into(), y.into())?;
     picture.map.at(token.0, token.1)
-}
-
-/// The colours of a picture, and the values at their ends.
-fn colors_of(picture: &Picture, app: &App) -> (ColorMap, (f32, f32)) {
-    let style = &app.settings.attention;
-    match picture.unit {
-        Unit::Difference => {
-            let most = picture
-                .map
-                .values
-                .iter()
-                .fold(0.0, |a: f32, b| a.max(b.abs()));
-            (ColorMap::Difference, (-most, most))
-        }
-        Unit::Similarity => (style.colors, (0.0, 1.0)),
-        // Two pictures beside each other are compared by their colours.
-        Unit::Attention if app.inspector.pictures().len() > 1 => {
-            let maps = app.inspector.pictures().iter();
-            let maps: Vec<_> = maps.map(|picture| &picture.map).collect();
-            (style.colors, from_zero(style.range().of(&maps)))
-        }
-        Unit::Norm => (style.colors, style.range().of(&[&picture.map])),
-        _ => (style.colors, from_zero(style.range().of(&[&picture.map]))),
-    }
-}
-
-/// Shares begin at nothing.
-fn from_zero((_, high): (f32, f32)) -> (f32, f32) {
-    (0.0, high)
 }
 
 /// Another one whenever the look of a heatmap changes.

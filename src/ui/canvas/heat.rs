@@ -124,6 +124,7 @@ fn picture(heat: &Heat<'_>) -> Option<ColorImage> {
         colors: heat.colors,
         interpolation: heat.interpolation,
         range: ValueRange::Fixed { low, high },
+        fades: false,
     };
     let picture = render(heat.map, (side(grid.columns), side(grid.rows)), &style).ok()?;
     let size = [picture.width, picture.height];

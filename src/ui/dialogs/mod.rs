@@ -89,7 +89,13 @@ impl Dialogs {
         match dialog {
             Dialog::Unsaved(_) => unsaved(ui, app, fresh, out),
             Dialog::Path(purpose, text) => path(ui, *purpose, text, fresh, out),
-            Dialog::Export => self.export.show(ui, app, files, out),
+            Dialog::Export | Dialog::ExportAttention => {
+                if fresh {
+                    let attention = *dialog == Dialog::ExportAttention;
+                    self.export.begin(app, attention);
+                }
+                self.export.show(ui, app, files, out);
+            }
             Dialog::DeleteClass(id) => self.delete_class(ui, app, *id, out),
             Dialog::Keys => key_sheet::show(ui),
             Dialog::Palette(query) => self.palette.show(ui, app, query, fresh, out),

@@ -2,6 +2,7 @@
 
 mod asking;
 pub mod color_bar;
+mod export;
 pub mod head_grid;
 mod heads;
 pub mod help;

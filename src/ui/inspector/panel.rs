@@ -3,7 +3,7 @@
 use egui::{Align, CollapsingHeader, Layout, RichText, ScrollArea, Spinner, Ui};
 
 use super::heads::Heads;
-use super::{asking, help, keep, style, what_if};
+use super::{asking, export, help, keep, style, what_if};
 use crate::app::{App, AttentionCommand, Command};
 use crate::ui::icons;
 use crate::ui::theme::{self, size, space};
@@ -42,6 +42,7 @@ impl InspectorPanel {
         section(ui, "Look", false, |ui| style::show(ui, app));
         app.inspector.wants_statistics =
             section(ui, "Statistics", false, |ui| self.heads.chart(ui, app, out));
+        export::show(ui, app, out);
     }
 }
 
