@@ -1,24 +1,28 @@
+mod attention;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::fake::{FakeControl, FakeEngine};
+use super::fake::{DENSE, FakeControl, FakeEngine};
 use super::*;
 use crate::document::Document;
 use crate::formats::{self, OpenOptions, Opened, SaveOptions};
 use crate::label::Classes;
+use crate::models::predict::Options;
 use crate::models::{EverythingOptions, Prompt, PromptPoint};
 use crate::photo::{Limits, Photo};
 
 /// Far longer than anything here takes; reached only where a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
-const STAGES: [Stage; 4] = [
+const STAGES: [Stage; 5] = [
     Stage::LoadingModel,
     Stage::Encoding,
     Stage::Decoding,
     Stage::Everything,
+    Stage::Analysing,
 ];
 
 struct Bench {
@@ -99,6 +103,22 @@ fn everything(photo: &Arc<Photo>) -> JobKind {
         photo: photo.clone(),
         options,
         revision: 8,
+    }
+}
+
+fn inspect(photo: &Arc<Photo>) -> JobKind {
+    JobKind::Inspect {
+        photo: photo.clone(),
+        model: DENSE.into(),
+        options: Options::default(),
+    }
+}
+
+fn analyse(photo: &Arc<Photo>, inspection: &Inspection, analysis: Analysis) -> JobKind {
+    JobKind::Analyse {
+        photo: photo.clone(),
+        inspection: inspection.clone(),
+        analysis,
     }
 }
 
@@ -418,11 +438,11 @@ enum Move {
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
-        8 => (0..4_u64, 0..2_usize, 0..6_u8)
+        8 => (0..4_u64, 0..2_usize, 0..9_u8)
             .prop_map(|(document, photo, kind)| Move::Send { document, photo, kind }),
         2 => (0..64_usize).prop_map(Move::Cancel),
-        1 => (0..4_usize).prop_map(Move::Hold),
-        1 => (0..4_usize).prop_map(Move::Release),
+        1 => (0..STAGES.len()).prop_map(Move::Hold),
+        1 => (0..STAGES.len()).prop_map(Move::Release),
         1 => Just(Move::Fail),
         1 => Just(Move::Panic),
         1 => Just(Move::Drain),
@@ -437,6 +457,10 @@ proptest! {
     fn in_any_storm_each_job_gets_exactly_one_final_event(moves in moves()) {
         let bench = Bench::new();
         let photos = [photo(), photo()];
+        let (mut engine, _) = FakeEngine::new();
+        let options = Options::default();
+        let recorded = unwatched(|steps| engine.inspect(&photos[0], DENSE.as_ref(), &options, steps));
+        let recorded = recorded.unwrap();
         let mut sent: Vec<JobId> = Vec::new();
         let mut ended = HashSet::new();
         let note = |event: Event, ended: &mut HashSet<JobId>| {
@@ -454,6 +478,9 @@ proptest! {
                         1 | 2 => click(photo, 1.0, 1.0),
                         3 => everything(photo),
                         4 => load("mobile-sam"),
+                        5 => inspect(photo),
+                        6 => analyse(photo, &recorded, Analysis::Statistics),
+                        7 => analyse(photo, &recorded, Analysis::WhatIf(WhatIf::default())),
                         _ => open("no-such-photo.png"),
                     };
                     sent.push(bench.send(document, kind));
