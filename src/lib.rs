@@ -19,7 +19,10 @@
 //! names, shapes and values; the family's `load` builds a network from [`nn`]. Then
 //! [`models::predict`] shows photos to it: whole, squashed, padded or tile by tile.
 //! Networks record queries and keys ([`nn::capture`]) with a description of how
-//! their tokens lie on the photo, so that [`attention`] needs no family's name.
+//! their tokens lie on the photo, so that [`attention`] needs no family's name. A
+//! [`nn::Watch`] says what to record and which attention heads to switch off;
+//! networks of one sequence also follow a score's gradient back
+//! ([`models::Traceable`]).
 //!
 //! # The way of a training
 //!
@@ -65,7 +68,7 @@
 //! | [`models`] | one folder per family, tensor names as in its checkpoints; checkpoints, preprocessing, asking | documents, windows |
 //! | [`evaluation`] | measures of predictions: confusion, boundaries, objects, a robot's clicks | photos, models, files |
 //! | [`train`] | training from folders of labels to a checkpoint, resumable | windows |
-//! | [`attention`] | rows of attention, rollout, statistics, heatmaps from recorded queries and keys | windows, files of labels |
+//! | [`attention`] | rows of attention, rollout, relevance, statistics, heatmaps, and masks from attention, out of recorded queries and keys | windows, files of labels |
 //! | [`worker`] | jobs, events, the `engine` and the `io` thread | egui |
 //! | [`app`] | the state and the one place that changes it | egui |
 //! | [`ui`] | the window: canvas, panels, dialogs, theme | candle |

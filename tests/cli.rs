@@ -3,6 +3,8 @@
 
 #[path = "cli/attention.rs"]
 mod attention;
+#[path = "cli/attention_files.rs"]
+mod attention_files;
 #[path = "cli/classify.rs"]
 mod classify;
 #[path = "cli/dump.rs"]

@@ -37,7 +37,7 @@ impl App {
         }
     }
 
-    fn is_current(&self, document: DocumentId) -> bool {
+    pub(super) fn is_current(&self, document: DocumentId) -> bool {
         self.open.as_ref().is_some_and(|open| open.id == document)
     }
 

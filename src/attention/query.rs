@@ -247,6 +247,18 @@ pub struct TokenRect {
     pub right: usize,
 }
 
+impl TokenRect {
+    /// The smallest rectangle that holds both.
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            top: self.top.min(other.top),
+            left: self.left.min(other.left),
+            bottom: self.bottom.max(other.bottom),
+            right: self.right.max(other.right),
+        }
+    }
+}
+
 /// The parts of the key grid that `query` can see at all: its windows, as far
 /// as they lie on the grid, or else the whole grid (of which a layer with
 /// phases sees every other token). Whoever draws a windowed row draws these

@@ -10,6 +10,7 @@ use crate::nn::capture::Grid;
 use crate::photo::resample::{Filter, resize};
 use crate::task::Task;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Longest side of a guide in pixels.
 const LONG_SIDE: usize = 1024;
@@ -18,6 +19,11 @@ const LONG_SIDE: usize = 1024;
 const FIT_PIXELS: usize = 512 * 512;
 /// What belongs to the mask, of the filtered map.
 const THRESHOLD: f32 = 0.5;
+/// The share of its area that each connected part of the tokens keeps, where
+/// smoothing would leave less.
+const KEPT: f64 = 0.6;
+/// The lowest threshold for that.
+const LEAST: f32 = 0.02;
 /// Areas and holes smaller than this share of a token are specks.
 const SPECK: f64 = 0.25;
 
@@ -98,7 +104,8 @@ impl Guide {
     /// `view` is the part of the photo under the grid.
     ///
     /// The mask follows the photo's edges where there are some within about a
-    /// token, and is smooth elsewhere. It never reaches further than one token
+    /// token, and is smooth elsewhere. Parts of a few tokens, which the filter
+    /// would smooth away, keep the pixels that fit them best. It never reaches further than one token
     /// from those of at least 0.5. Specks and holes of less than a quarter of a
     /// token are dropped and filled. Values that are no numbers count as 0.
     ///
@@ -124,6 +131,8 @@ impl Guide {
         let fit = self.fit(&soft, view, token);
         task.check()?;
         let filtered = self.apply(&fit);
+        task.check()?;
+        let filtered = self.lifted(filtered, &tokens, view);
         task.check()?;
         let mask = Mask::from_spans(spans(&filtered, self.size, self.photo));
         let mask = mask.intersect(&blocky(&tokens.dilated(), view, self.photo));
@@ -151,6 +160,30 @@ impl Guide {
             size,
             linear: coefficients(&guide, &map, size, radius),
         }
+    }
+
+    /// The filtered map, lifted around those connected parts of `tokens` of which
+    /// it leaves too little.
+    fn lifted(&self, filtered: Vec<f32>, tokens: &TokenMask, view: View) -> Vec<f32> {
+        let (view, width) = (self.scaled(view, self.size), self.size.0);
+        let mut lifted = None;
+        for part in tokens.components() {
+            // The conversion saturates.
+            let wanted = KEPT * blocky(&part, view, self.size).area() as f64;
+            let zone = blocky(&part.dilated(), view, self.size);
+            let values = under(&filtered, width, &zone);
+            let Some(lift) = lift(values, wanted.ceil() as usize) else {
+                continue;
+            };
+            let lifted = lifted.get_or_insert_with(|| filtered.clone());
+            for span in zone.spans() {
+                // Where the surroundings of two parts overlap, the better fit counts.
+                let pixels = lifted[places(span, width)].iter_mut();
+                let pixels = pixels.zip(&filtered[places(span, width)]);
+                pixels.for_each(|(pixel, value)| *pixel = pixel.max(value + lift));
+            }
+        }
+        lifted.unwrap_or(filtered)
     }
 
     /// A part of the photo, in pixels of a copy of `size`.
@@ -193,6 +226,34 @@ impl Guide {
         );
         filtered
     }
+}
+
+/// The values of `map`, rows of `width`, under a mask.
+fn under(map: &[f32], width: usize, mask: &Mask) -> Vec<f32> {
+    let spans = mask.spans().iter();
+    spans
+        .flat_map(|span| &map[places(span, width)])
+        .copied()
+        .collect()
+}
+
+/// Where the pixels of a span are in rows of `width`.
+fn places(span: &Span, width: usize) -> Range<usize> {
+    let start = span.y as usize * width;
+    start + span.x0 as usize..start + span.x1 as usize
+}
+
+/// How much the values of a part have to be lifted so that `wanted` of them pass
+/// the threshold; not at all if they do.
+fn lift(mut values: Vec<f32>, wanted: usize) -> Option<f32> {
+    let inside = values.iter().filter(|value| **value > THRESHOLD).count();
+    if inside >= wanted || values.len() < wanted {
+        return None;
+    }
+    let (_, lowest, _) = values.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
+    // Just above the threshold.
+    let lift = THRESHOLD * 1.001 - lowest.max(LEAST);
+    (lift > 0.0).then_some(lift)
 }
 
 /// The filter's coefficients on a grid of (width, height).

@@ -1,6 +1,6 @@
 //! Where tokens look: rows of attention matrices, laid out on the photo.
 
-use super::{AttentionError, Fusion, Heads, Query};
+use super::{AttentionError, Fusion, Heads, Query, TokenRect};
 use crate::nn::capture::{Grid, Group, Grouping, QueryKey, Tokens};
 use rayon::prelude::*;
 
@@ -31,6 +31,20 @@ impl Heatmap {
         let inside = row < self.grid.rows && column < self.grid.columns;
         let index = row * self.grid.columns + column;
         inside.then(|| self.values.get(index).copied()).flatten()
+    }
+
+    /// A part of the map, as far as it lies on the grid.
+    pub fn part(&self, part: TokenRect) -> Self {
+        let Grid { rows, columns } = self.grid;
+        let down = part.top.min(rows)..part.bottom.min(rows);
+        let across = part.left.min(columns)..part.right.min(columns);
+        let grid = Grid {
+            rows: down.len(),
+            columns: across.len(),
+        };
+        let row = |row: usize| &self.values[row * columns..][across.clone()];
+        let values = down.flat_map(row).copied().collect();
+        Self { grid, values }
     }
 
     /// The sum of all values.

@@ -121,14 +121,9 @@ impl Features {
             tokens.clamp(1, side.max(1))
         };
         let (rows, columns) = (touched(grid.rows, down), touched(grid.columns, across));
-        let frame = View {
-            left: 0.0,
-            top: 0.0,
-            right: f64::from(encoding.width()) / f64::from(across),
-            bottom: f64::from(encoding.height()) / f64::from(down),
-        };
         let share = |part: usize, side: usize| part as f64 / side.max(1) as f64;
-        let view = frame.upper_left(share(columns, grid.columns), share(rows, grid.rows));
+        let view = encoding.frame_view();
+        let view = view.upper_left(share(columns, grid.columns), share(rows, grid.rows));
         let map = encoding.embedding().narrow(0, 0, rows)?;
         Ok((Self::of_tensor(&map.narrow(1, 0, columns)?)?, view))
     }

@@ -136,6 +136,8 @@ pub mod canvas {
     pub const CONTOUR: f32 = 1.5;
     pub const CONTOUR_SELECTED: f32 = 2.5;
     pub const PROPOSAL_FILL: f32 = 0.25;
+    /// Of what a prediction gains and loses.
+    pub const CHANGE_FILL: f32 = 0.7;
     pub const EVERYTHING_FILL: f32 = 0.42;
     /// Opacity of the ink around areas on offer.
     pub const RIM: f32 = 0.6;

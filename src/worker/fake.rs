@@ -1,6 +1,7 @@
 //! An engine without a model, for tests of everything that sits on the worker:
 //! instant, deterministic, and under the test's control.
 
+mod answers;
 pub mod attention;
 
 use std::collections::HashSet;
@@ -58,6 +59,8 @@ struct State {
     stages: Vec<Stage>,
     prompts: Vec<Prompt>,
     predictions: Vec<(OsString, predict::Options)>,
+    inspections: Vec<(OsString, predict::Options)>,
+    analyses: Vec<Analysis>,
 }
 
 enum Mishap {
@@ -138,6 +141,17 @@ impl FakeControl {
     /// The models asked about whole photos so far, and how.
     pub fn predictions(&self) -> Vec<(OsString, predict::Options)> {
         self.lock().predictions.clone()
+    }
+
+    /// The models whose attention was asked for so far, and how.
+    pub fn inspections(&self) -> Vec<(OsString, predict::Options)> {
+        self.lock().inspections.clone()
+    }
+
+    /// The questions about attention so far that its records do not answer by
+    /// themselves.
+    pub fn analyses(&self) -> Vec<Analysis> {
+        self.lock().analyses.clone()
     }
 
     /// Go through the gate of a stage: note it, meet the mishap that was ordered,
@@ -251,17 +265,9 @@ impl Engine for FakeEngine {
             self.control.pass(Stage::Predicting, task)
         })?;
         let found = if info.can(Capability::Classes) {
-            let likely = [("tabby", 0.8), ("egyptian cat", 0.15)];
-            Found::Photo(
-                likely
-                    .map(|(name, probability)| Likely {
-                        name: name.to_owned(),
-                        probability,
-                    })
-                    .into(),
-            )
+            Found::Photo(fake_likely(1.0))
         } else {
-            Found::Pixels(fake_areas(photo))
+            Found::Pixels(fake_areas(photo, 1.0))
         };
         Ok((info, found))
     }
@@ -284,6 +290,8 @@ impl Engine for FakeEngine {
         steps: &Steps<'_>,
     ) -> Result<Inspection, JobError> {
         let info = known(model)?;
+        let asked = (model.to_owned(), options.clone());
+        self.control.lock().inspections.push(asked);
         steps.run(Stage::Encoding, |task| {
             self.control.pass(Stage::Encoding, task)
         })?;
@@ -298,14 +306,15 @@ impl Engine for FakeEngine {
     fn analyse(
         &mut self,
         photo: &Arc<Photo>,
-        _inspection: &Inspection,
+        inspection: &Inspection,
         analysis: &Analysis,
-        _steps: &Steps<'_>,
+        steps: &Steps<'_>,
     ) -> Result<Analysed, JobError> {
-        match analysis {
-            Analysis::Prompt(prompt) => Ok(Analysed::Prompt(attention::prompt(photo, prompt)?)),
-            _ => Err(JobError::Failed("this question has no answer".to_owned())),
-        }
+        self.control.lock().analyses.push(analysis.clone());
+        steps.run(Stage::Analysing, |task| {
+            self.control.pass(Stage::Analysing, task)?;
+            answers::answer(photo, inspection, analysis)
+        })
     }
 
     fn memory(&self) -> Memory {
@@ -355,21 +364,33 @@ fn known(name: &OsStr) -> Result<ModelInfo, JobError> {
         .ok_or_else(|| JobError::Failed(format!("there is no model {name:?}")))
 }
 
+/// A photo of a cat, as far as this share of the evidence is `kept`.
+fn fake_likely(kept: f32) -> Vec<Likely> {
+    let likely = [("tabby", 0.8 * kept), ("egyptian cat", 0.15)];
+    likely
+        .map(|(name, probability)| Likely {
+            name: name.to_owned(),
+            probability,
+        })
+        .into()
+}
+
 /// The left third with a hole of background in the middle is two cats, the
-/// right third a cup.
-fn fake_areas(photo: &Photo) -> Vec<ClassArea> {
+/// right third a cup; of that, `kept` is the share 0..=1 that is found.
+fn fake_areas(photo: &Photo, kept: f32) -> Vec<ClassArea> {
     let (w, h) = (photo.width(), photo.height());
     let cats = [
         Rect::new(0, 0, w / 3, h / 3),
         Rect::new(0, h - h / 3, w / 3, h),
     ];
     let cats = Mask::from_rect(cats[0]).union(&Mask::from_rect(cats[1]));
-    let cup = Mask::from_rect(Rect::new(w - w / 3, 0, w, h));
+    let wide = (kept * (w / 3) as f32) as u32;
+    let cup = Mask::from_rect(Rect::new(w - wide, 0, w, h));
     let rest = Mask::from_rect(Rect::of_size(w, h)).subtract(&cats.union(&cup));
     [
         ("background", rest, 0.9),
-        ("cat", cats, 0.8),
-        ("cup", cup, 0.7),
+        ("cat", cats, 0.8 * kept),
+        ("cup", cup, 0.7 * kept),
     ]
     .map(|(name, mask, score)| ClassArea {
         name: name.to_owned(),

@@ -7,7 +7,7 @@ use super::engine::{Observed, Seen};
 use crate::attention::Layers;
 use crate::models::geometry::View;
 use crate::models::predict::{self, Observation};
-use crate::models::{Encoding, LoadedModel, ModelInfo};
+use crate::models::{LoadedModel, ModelInfo};
 use crate::nn::capture::QueryKey;
 
 /// The recorded attention of a model on a photo. Clones share it.
@@ -36,7 +36,7 @@ impl Observed {
     /// The part of the photo under the query grids of the layers.
     pub fn view(&self) -> View {
         match &self.seen {
-            Seen::Encoding(encoding) => frame_view(encoding),
+            Seen::Encoding(encoding) => encoding.frame_view(),
             Seen::Observation(observation) => grid_view(&self.model, observation),
         }
     }
@@ -47,18 +47,6 @@ impl Observed {
             records: self.records().into(),
             view: self.view(),
         }
-    }
-}
-
-/// The square frame that a photo was fitted into, of which it covers the upper
-/// left part.
-fn frame_view(encoding: &Encoding) -> View {
-    let (across, down) = encoding.covered();
-    View {
-        left: 0.0,
-        top: 0.0,
-        right: f64::from(encoding.width()) / f64::from(across),
-        bottom: f64::from(encoding.height()) / f64::from(down),
     }
 }
 

@@ -8,6 +8,7 @@ use super::engine::{Observed, Seen};
 use crate::attention::{
     AttentionError, Candidate, Features, Prototype, TokenMask, candidates, tokens_under,
 };
+use crate::models::geometry::View;
 use crate::nn::capture::Grouping;
 
 /// Small areas are noise: what is found has at least this share of the tokens
@@ -19,25 +20,35 @@ const MOST: usize = 200;
 /// The features of a photo's tokens, and the part of the photo under them: the
 /// embedding of an encoder that has one, the last tokens of a plain Vision
 /// Transformer, else the keys of the last layer whose tokens all see each other.
-fn features(seen: &Observed) -> Result<Features, AttentionError> {
-    match &seen.seen {
-        Seen::Encoding(encoding) => Features::of_tensor(encoding.embedding()),
-        Seen::Observation(observation) => match &observation.run.hidden {
-            Some(hidden) => Features::of_hidden(hidden),
-            None => {
-                let mut records = seen.records().iter().rev();
-                let whole = records.find(|record| record.grouping == Grouping::Whole);
-                let record = whole.or(seen.records().last());
-                Features::of_keys(record.ok_or(AttentionError::NoLayers)?)
-            }
-        },
-    }
+fn features(seen: &Observed) -> Result<(Features, View), AttentionError> {
+    let observation = match &seen.seen {
+        Seen::Encoding(encoding) => return Features::of_encoding(encoding),
+        Seen::Observation(observation) => observation,
+    };
+    let features = match &observation.run.hidden {
+        Some(hidden) => Features::of_hidden(hidden),
+        None => {
+            let mut records = seen.records().iter().rev();
+            let whole = records.find(|record| record.grouping == Grouping::Whole);
+            let record = whole.or(seen.records().last());
+            Features::of_keys(record.ok_or(AttentionError::NoLayers)?)
+        }
+    };
+    Ok((features?, seen.view()))
 }
 
 /// Where the photo that was `seen` is like `what`.
 pub(super) fn similar(seen: &Observed, what: &Likeness) -> Result<Similar, AttentionError> {
-    let features = features(seen)?;
-    let view = seen.view();
+    let (features, view) = features(seen)?;
+    similar_in(&features, view, what)
+}
+
+/// Where a photo with these features, which cover `view` of it, is like `what`.
+pub(super) fn similar_in(
+    features: &Features,
+    view: View,
+    what: &Likeness,
+) -> Result<Similar, AttentionError> {
     let (prototype, least, own) = match what {
         Likeness::Known { prototype, least } => (prototype.clone(), *least, None),
         Likeness::Part { mask, strictness } => {
@@ -69,7 +80,16 @@ pub(super) fn elsewhere(
     prototype: &Prototype,
     least: f32,
 ) -> Result<Elsewhere, AttentionError> {
-    let map = features(seen)?.similarity(prototype)?;
+    elsewhere_in(&features(seen)?.0, prototype, least)
+}
+
+/// How much of a photo with these features is like what was found before.
+pub(super) fn elsewhere_in(
+    features: &Features,
+    prototype: &Prototype,
+    least: f32,
+) -> Result<Elsewhere, AttentionError> {
+    let map = features.similarity(prototype)?;
     let areas: Vec<Candidate> = candidates(&map, None, least);
     Ok(Elsewhere {
         score: areas.first().map(|best| best.score),

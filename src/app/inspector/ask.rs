@@ -4,7 +4,7 @@ use super::state::{Asked, Asking, Inspector, Recorded, Subject, Subjects};
 use crate::app::{Activity, ActivityKind, App, Tool};
 use crate::attention::{Direction, Layers, Place, Reverse};
 use crate::models::predict;
-use crate::worker::{Analysed, Analysis, Inspection, JobKind};
+use crate::worker::{Analysed, Analysis, AnalysisKind, Inspection, JobKind};
 
 /// Multiplications that fit between two frames: some milliseconds on two cores.
 const BETWEEN_FRAMES: u64 = 60_000_000;
@@ -21,6 +21,9 @@ impl App {
             (false, false) => self.tool,
         };
         if self.inspector.shown {
+            // Opened again, it tries again.
+            self.inspector.refused = None;
+            self.inspector.unanswered.clear();
             self.settings.panel_open = true;
             // What was offered unasked would lie over the heatmap.
             self.give_way();
@@ -69,10 +72,11 @@ impl App {
             }
             _ => self.inspector.pinned.push(at),
         }
-        self.inspector.asking = match self.inspector.pinned.is_empty() {
+        let asking = match self.inspector.pinned.is_empty() {
             true => Asking::Pointer,
             false => Asking::Pinned,
         };
+        self.inspector.ask_from(asking);
         self.inspect();
     }
 
@@ -134,6 +138,10 @@ impl App {
         if under_way == Some(&wanted) || refused == Some(&wanted) {
             return;
         }
+        // Answers about what is shown now would pass for the other's.
+        for (_, job, _) in std::mem::take(&mut inspector.pending) {
+            self.worker.cancel(job);
+        }
         let other_photo = inspector
             .recorded
             .as_ref()
@@ -183,20 +191,32 @@ impl App {
         self.inspect();
     }
 
-    /// The recording or a question has no answer.
+    /// The recording or a question has no answer: it failed, or it was stopped
+    /// if there is no reason. Neither is tried again by itself.
     pub(in crate::app) fn inspection_failed(&mut self, activity: &Activity, why: Option<&str>) {
         let recording = self
             .inspector
             .recording
             .take_if(|(job, _)| *job == activity.job);
-        if let (Some((_, of)), Some(why)) = (recording, why) {
-            self.inspector.refused = Some((of, why.to_owned()));
-        }
         let asked = self.inspector.answered(activity.job);
-        match (asked, why) {
-            (Some(Asked::SimilarIn(path)), Some(_)) => self.search_without(&path),
-            (Some(asked), Some(why)) => self.inspector.unanswered = Some((asked, why.to_owned())),
+        if !self.is_current(activity.document) {
+            // Stopped for another photo, which is asked about anew.
+            return;
+        }
+        let stopped = why.is_none();
+        let why = why.unwrap_or("this was stopped").to_owned();
+        if let Some((_, of)) = recording {
+            self.inspector.refused = Some((of, why.clone()));
+        }
+        match asked {
+            Some(Asked::SimilarIn(path)) if !stopped => return self.search_without(&path),
+            Some(Asked::SimilarIn(_)) => return self.stop_search(),
+            Some(Asked::Rank(..)) => self.stop_ranking(),
             _ => {}
+        }
+        if let Some(asked) = asked {
+            self.inspector.forgive(&asked);
+            self.inspector.unanswered.push((asked, why));
         }
     }
 
@@ -311,9 +331,7 @@ impl App {
         };
         let document = open.id;
         let job = self.start(document, kind, ActivityKind::Analyse(analysis_kind));
-        self.inspector
-            .pending
-            .retain(|(known, ..)| *known != analysis_kind);
+        self.inspector.forget(analysis_kind);
         self.inspector.pending.push((analysis_kind, job, asked));
     }
 
@@ -321,7 +339,12 @@ impl App {
         let Some(asked) = self.inspector.answered(activity.job) else {
             return;
         };
-        self.inspector.unanswered = None;
+        let elsewhere = matches!(asked, Asked::SimilarIn(_));
+        if !self.is_current(activity.document) && !elsewhere {
+            // It is about the photo that was open before.
+            return;
+        }
+        self.inspector.forgive(&asked);
         match (asked, analysed) {
             (Asked::Refine(_), Analysed::Refined(mask)) => self.offer_refined(mask),
             (Asked::Similar(_), Analysed::Similar(similar)) => self.offer_similar(similar),
@@ -335,14 +358,42 @@ impl App {
 }
 
 impl Inspector {
+    /// Look from other tokens. Encoder and prompt decoder have layers of their
+    /// own: each keeps what was chosen of it.
+    pub(super) fn ask_from(&mut self, asking: Asking) {
+        let crosses = (self.asking == Asking::Prompt) != (asking == Asking::Prompt);
+        self.asking = asking;
+        if crosses {
+            let chosen = (self.layer, std::mem::take(&mut self.heads));
+            // The last layer, once it is known how many there are.
+            let last = (usize::MAX, Vec::new());
+            (self.layer, self.heads) = self.aside.replace(chosen).unwrap_or(last);
+            self.compared = None;
+            self.experiment.ranking = None;
+            if asking == Asking::Prompt {
+                self.subject = Subject::Heads;
+            }
+        }
+    }
+
     fn is_awaited(&self, asked: &Asked) -> bool {
         self.pending.iter().any(|(_, _, known)| known == asked)
     }
 
     fn was_refused(&self, asked: &Asked) -> bool {
+        self.unanswered.iter().any(|(known, _)| known == asked)
+    }
+
+    /// Forget that a question of this kind had no answer.
+    pub(super) fn forgive(&mut self, asked: &Asked) {
+        let kind = std::mem::discriminant(asked);
         self.unanswered
-            .as_ref()
-            .is_some_and(|(known, _)| known == asked)
+            .retain(|(known, _)| std::mem::discriminant(known) != kind);
+    }
+
+    /// Wait no longer for an answer of this kind.
+    pub(super) fn forget(&mut self, kind: AnalysisKind) {
+        self.pending.retain(|(known, ..)| *known != kind);
     }
 
     /// What the job asked, which is not awaited any more.
@@ -374,6 +425,14 @@ impl Inspector {
             (Asked::Prompt(prompt), Analysed::Prompt(found)) => {
                 if self.prompt_token == 0 || self.prompt_token >= found.tokens.len() {
                     self.prompt_token = found.mask_token;
+                }
+                if self.asking == Asking::Prompt {
+                    // The encoder may have more layers and attention heads.
+                    let records = &found.layers.records;
+                    self.layer = self.layer.min(records.len().saturating_sub(1));
+                    let heads = records.get(self.layer);
+                    let heads = heads.map_or(0, |record| record.attention_heads);
+                    self.heads.retain(|head| *head < heads);
                 }
                 recorded.prompt = Some((prompt, found));
             }

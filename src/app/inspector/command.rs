@@ -51,6 +51,8 @@ pub enum AttentionCommand {
 impl App {
     pub(in crate::app) fn attention(&mut self, command: AttentionCommand) {
         use AttentionCommand as C;
+        // Whoever does something may have what was refused asked once more.
+        self.inspector.unanswered.clear();
         match command {
             C::Choose(layer, head) => self.choose_heads(layer, vec![head]),
             C::ChooseToo(layer, head) => self.choose_too(layer, head),
@@ -66,7 +68,7 @@ impl App {
             C::Rank => self.rank(),
             C::StopRanking => self.stop_ranking(),
             C::CompareNothing => self.inspector.compared = None,
-            C::AskFrom(asking) => self.inspector.asking = asking,
+            C::AskFrom(asking) => self.inspector.ask_from(asking),
             C::ClearProbes => drop(self.clear_probes()),
             C::Propose => self.propose_attention(),
             C::Prompt => self.prompt_with_attention(),

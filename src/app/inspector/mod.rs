@@ -23,3 +23,6 @@ pub use search::{Hit, Search};
 pub use show::{Picture, Unit};
 pub use state::{Asking, Comparison, Inspector, Subject};
 pub use what_if::{Experiment, HeadId, Ranking};
+
+#[cfg(test)]
+mod tests;

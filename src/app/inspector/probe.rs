@@ -55,7 +55,7 @@ impl App {
             last = at;
         }
         self.inspector.stroke = stroke;
-        self.inspector.asking = Asking::Stroke;
+        self.inspector.ask_from(Asking::Stroke);
         self.inspect();
     }
 

@@ -85,8 +85,9 @@ impl App {
 
     fn look_for(&mut self, what: Likeness) {
         self.inspector.similar = None;
-        self.inspector.unanswered = None;
-        self.ask(Analysis::Similar(what.clone()), Asked::Similar(what));
+        let asked = Asked::Similar(what.clone());
+        self.inspector.forgive(&asked);
+        self.ask(Analysis::Similar(what), asked);
     }
 
     pub(super) fn offer_similar(&mut self, similar: Similar) {
@@ -104,6 +105,8 @@ impl App {
 
     /// Look for more on all other photos of the folder.
     pub(in crate::app) fn search_folder(&mut self) {
+        // What is looked at for the search before says nothing for this one.
+        self.inspector.forget(AnalysisKind::SimilarIn);
         let (Some(similar), Some(folder)) = (&self.inspector.similar, &self.folder) else {
             return;
         };

@@ -167,8 +167,9 @@ impl Inspector {
         }
     }
 
-    /// Where a windowed layer can look from the tokens asked for.
-    fn windows(&self, layer: usize, maps: &LayerMaps) -> Vec<TokenRect> {
+    /// Where a windowed layer can look from the tokens asked for; nothing if it
+    /// looks at the whole photo.
+    pub fn windows(&self, layer: usize, maps: &LayerMaps) -> Vec<TokenRect> {
         let record = self.layers().and_then(|layers| layers.records.get(layer));
         let Some(record) = record.filter(|_| self.direction == Direction::From) else {
             return Vec::new();

@@ -97,6 +97,9 @@ pub struct Inspector {
     pub heads: Vec<usize>,
     /// How several attention heads become one picture.
     pub fusion: Fusion,
+    /// Layer and attention heads of the side that is not asked, encoder or prompt
+    /// decoder, to come back to.
+    pub(super) aside: Option<(usize, Vec<usize>)>,
     /// Layer and attention head that is compared with those.
     pub compared: Option<(usize, usize)>,
     /// How it is compared.
@@ -137,8 +140,8 @@ pub struct Inspector {
     /// Why there is nothing to see, and of what.
     pub(in crate::app) refused: Option<(Subjects, String)>,
     pub(in crate::app) pending: Vec<(AnalysisKind, JobId, Asked)>,
-    /// A question that has no answer, and why.
-    pub(in crate::app) unanswered: Option<(Asked, String)>,
+    /// Questions that have no answer, and why: the last of each kind.
+    pub(in crate::app) unanswered: Vec<(Asked, String)>,
     /// The model that was recorded last.
     pub(super) model: Option<OsString>,
     pub(super) maps: Maps,
@@ -222,8 +225,21 @@ impl Inspector {
     /// Why there is nothing to see, or no answer to the last question.
     pub fn refusal(&self) -> Option<&str> {
         let refused = self.refused.as_ref().map(|(_, why)| why.as_str());
-        let unanswered = self.unanswered.as_ref().map(|(_, why)| why.as_str());
-        refused.or(unanswered)
+        let mut unanswered = self.unanswered.iter().rev();
+        let unanswered = unanswered.find(|(asked, _)| self.still_asks(asked));
+        refused.or(unanswered.map(|(_, why)| why.as_str()))
+    }
+
+    /// Whether what is shown depends on the answer to this question.
+    fn still_asks(&self, asked: &Asked) -> bool {
+        match asked {
+            Asked::Rollout(..) => self.subject == Subject::Rollout,
+            Asked::Relevance(..) => self.subject == Subject::Relevance,
+            Asked::Reverse => self.direction == Direction::To,
+            Asked::Statistics => self.wants_statistics,
+            Asked::Prompt(_) => self.asking == Asking::Prompt,
+            _ => true,
+        }
     }
 
     /// The layers that are looked into: the encoder's, or the prompt decoder's.
@@ -303,7 +319,7 @@ impl Inspector {
     pub(in crate::app) fn forget_model(&mut self) {
         self.recorded = None;
         self.refused = None;
-        self.unanswered = None;
+        self.unanswered.clear();
         self.compared = None;
         self.class = None;
         self.experiment = Experiment::default();

@@ -25,6 +25,7 @@ pub struct Experiment {
     changed: Option<(WhatIf, Change)>,
     /// All attention heads by how much they matter.
     pub ranking: Option<Ranking>,
+    serial: u64,
 }
 
 /// Attention heads by what the prediction loses without each.
@@ -83,6 +84,11 @@ impl Experiment {
         let (of, change) = self.changed.as_ref()?;
         let same = of.encoder == self.encoder && of.decoder == self.decoder;
         same.then_some(change)
+    }
+
+    /// Changes with [`Experiment::change`].
+    pub fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// Put other attention heads of a side off.
@@ -202,6 +208,8 @@ impl App {
         let waiting: VecDeque<HeadId> = all
             .flat_map(|(layer, record)| (0..record.attention_heads).map(move |head| (layer, head)))
             .collect();
+        // What is tried for the ranking before says nothing for this one.
+        self.inspector.forget(AnalysisKind::Rank);
         self.inspector.experiment.ranking = Some(Ranking {
             of_decoder: self.inspects_decoder(),
             total: waiting.len(),
@@ -253,6 +261,7 @@ impl App {
             experiment.before = Some((of, outcome));
         } else if let Some(change) = experiment.change_to(&of, &outcome) {
             experiment.changed = Some((of, change));
+            experiment.serial += 1;
         }
     }
 

@@ -63,6 +63,36 @@ fn the_mask_ends_where_colours_change() {
     assert!(mask.spans().iter().all(|span| span.x0 == 0));
 }
 
+#[test]
+fn parts_of_a_few_tokens_are_not_smoothed_away() {
+    // Tokens of 16 pixels: one by itself on even colour, two with an edge.
+    let size = (320, 160);
+    let guide = guide(size, |x, _| if x < 200 { RED } else { GREEN });
+    let view = View::whole(size);
+    let tokens = TokenMask::from_tokens(grid(10, 20), &[(2, 3), (6, 11), (7, 11)]);
+    let mask = refine(&guide, &tokens, view);
+    let parts = mask.components();
+    assert_eq!(parts.len(), 2, "{mask:?}");
+    let likeness: Vec<f64> = parts
+        .iter()
+        .zip(tokens.components())
+        .map(|(part, token)| {
+            let exact = blocky(&token, view, size);
+            let share = part.area() as f64 / exact.area() as f64;
+            assert!((0.5..1.2).contains(&share), "{share}");
+            part.iou(&exact)
+        })
+        .collect();
+    assert!(likeness[0] > 0.55 && likeness[1] > 0.3, "{likeness:?}");
+    // The two tokens reach from 176 to 192, the photo's edge is at 200: what is
+    // taken lies on their side of it.
+    assert!(parts[1].bounds().x1 <= 201, "{:?}", parts[1].bounds());
+    assert_eq!(lift(vec![0.6, 0.1, 0.4], 1), None);
+    assert_eq!(lift(vec![0.6], 2), None);
+    let raised = lift(vec![0.1, 0.3, 0.2, f32::NEG_INFINITY], 2).unwrap();
+    assert!(raised + 0.2 > THRESHOLD && raised + 0.1 < THRESHOLD);
+}
+
 /// Which tokens a disc covers by half.
 fn disc(size: (usize, usize), radius: f64) -> Mask {
     let middle = (size.0 as f64 / 2.0, size.1 as f64 / 2.0);

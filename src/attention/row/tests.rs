@@ -217,3 +217,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_part_of_a_map_is_cut_out_row_by_row() {
+    let map = Heatmap {
+        grid: grid(2, 3),
+        values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+    };
+    let rect = |top, left, bottom, right| TokenRect {
+        top,
+        left,
+        bottom,
+        right,
+    };
+    let part = map.part(rect(1, 0, 2, 2));
+    assert_eq!((part.grid, &part.values[..]), (grid(1, 2), &[4.0, 5.0][..]));
+    let beyond = map.part(rect(1, 2, 9, 9));
+    assert_eq!((beyond.grid, &beyond.values[..]), (grid(1, 1), &[6.0][..]));
+    assert!(map.part(rect(5, 5, 9, 9)).values.is_empty());
+}

@@ -63,6 +63,18 @@ impl Encoding {
         )
     }
 
+    /// The part of the photo under the model's square frame, which the token
+    /// grids cover: beyond the photo at the right or below.
+    pub fn frame_view(&self) -> View {
+        let (across, down) = self.covered();
+        View {
+            left: 0.0,
+            top: 0.0,
+            right: f64::from(self.width()) / f64::from(across),
+            bottom: f64::from(self.height()) / f64::from(down),
+        }
+    }
+
     /// Width and height of the photo inside the model's frame, in pixels.
     pub fn resized(&self) -> (usize, usize) {
         self.0.resized

@@ -4,6 +4,7 @@
 use egui::{Painter, Pos2, Rect, Response, Stroke, Ui};
 
 use super::heat::{Heat, HeatPicture};
+use super::proposal::MaskPicture;
 use super::scene::Scene;
 use super::token_layer::TokenLayer;
 use super::view::View;
@@ -11,12 +12,14 @@ use super::{Canvas, marks, photo_size};
 use crate::app::inspector::Picture;
 use crate::app::{App, OpenDocument};
 use crate::ui::inspector::color_bar::ColorBar;
-use crate::ui::theme::{Colors, canvas as look, space};
+use crate::ui::theme::{self, Colors, canvas as look, space};
 
 /// Heatmaps on the canvas: the first one, and the one beside it.
 #[derive(Default)]
 pub struct Attention {
     heats: [HeatPicture; 2],
+    /// What a prediction gains and loses without some attention heads.
+    changed: Option<[MaskPicture; 2]>,
 }
 
 /// The two halves of a canvas that compares two pictures, or all of it.
@@ -117,6 +120,33 @@ impl Canvas {
         }
         let room = Rect::from_min_max(canvas.min, canvas.max);
         marks::banner(painter, room, &picture.title, look::PAPER);
+    }
+
+    /// What the prediction gains and loses without the attention heads that are
+    /// off.
+    pub(super) fn paint_change(
+        &mut self,
+        painter: &Painter,
+        canvas: Rect,
+        app: &App,
+        colors: &Colors,
+    ) {
+        let experiment = &app.inspector.experiment;
+        let Some(change) = experiment.change() else {
+            self.attention.changed = None;
+            return;
+        };
+        let serial = experiment.serial();
+        let known = self.attention.changed.take();
+        let known = known.filter(|pictures| pictures[0].is(serial));
+        let pictures = known.unwrap_or_else(|| {
+            [&change.gained, &change.lost].map(|mask| MaskPicture::new(painter, mask, serial))
+        });
+        for (picture, color) in pictures.iter().zip([colors.good, colors.danger]) {
+            let color = theme::with_alpha(color, look::CHANGE_FILL);
+            picture.paint_fill(painter, canvas, &self.view, color);
+        }
+        self.attention.changed = Some(pictures);
     }
 
     /// What the colours mean.

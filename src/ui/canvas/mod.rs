@@ -213,6 +213,7 @@ impl Canvas {
             self.paint_prompt(painter, canvas, open, colors);
         }
         if app.inspector.shown && !hold {
+            self.paint_change(painter, canvas, app, colors);
             self.paint_attention(painter, canvas, app, 0);
             self.paint_color_bar(ui, painter, canvas, app);
         }

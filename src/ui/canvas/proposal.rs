@@ -53,13 +53,18 @@ impl MaskPicture {
 
     /// Paint fill and moving contour.
     pub fn paint(&self, painter: &Painter, canvas: Rect, view: &View, colors: &Colors) {
+        let tint = theme::with_alpha(colors.accent, theme::canvas::PROPOSAL_FILL);
+        self.paint_fill(painter, canvas, view, tint);
+        self.paint_ants(painter, canvas, view, colors);
+    }
+
+    /// Paint the fill alone, in `color`.
+    pub fn paint_fill(&self, painter: &Painter, canvas: Rect, view: &View, color: Color32) {
         if let Some(texture) = &self.texture {
-            let tint = theme::with_alpha(colors.accent, theme::canvas::PROPOSAL_FILL);
             let rect = view.screen_rect(canvas, self.bounds);
             let uv = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
-            painter.image(texture.id(), rect, uv, tint);
+            painter.image(texture.id(), rect, uv, color);
         }
-        self.paint_ants(painter, canvas, view, colors);
     }
 
     /// Paint the moving contour alone.

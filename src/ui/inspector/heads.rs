@@ -7,7 +7,7 @@ use super::panel::about;
 use super::statistics_plot::{PlotInput, StatisticsPlot};
 use crate::app::inspector::{Asking, AttentionCommand, Comparison, Subject};
 use crate::app::{App, Command};
-use crate::attention::{Fusion, token_norms};
+use crate::attention::{AttentionError, Fusion, Heatmap, LayerMaps, TokenRect, token_norms};
 use crate::ui::icons;
 use crate::ui::theme::space;
 use crate::ui::widgets::{dim, icon_button};
@@ -20,6 +20,9 @@ const ARTEFACT: f32 = 4.0;
 #[derive(Default)]
 pub struct Heads {
     grid: HeadGrid,
+    /// The windows of layers that look within such, by layer, with the serial
+    /// that they are of: all else of their thumbnails would be empty.
+    windows: (u64, Vec<Option<Vec<Heatmap>>>),
     plot: StatisticsPlot,
 }
 
@@ -50,14 +53,18 @@ impl Heads {
             .iter()
             .map(|maps| maps.as_ref().err().map(ToString::to_string))
             .collect();
+        if self.windows.0 != inspector.serial() {
+            self.windows = (inspector.serial(), windows(app));
+        }
         let rows: Vec<LayerThumbs<'_>> = layers
             .records
             .iter()
             .enumerate()
             .map(|(at, record)| LayerThumbs {
                 name: &record.layer,
-                maps: match inspector.maps().get(at) {
-                    Some(Ok(maps)) => &maps.maps,
+                maps: match (inspector.maps().get(at), self.windows.1.get(at)) {
+                    (Some(Ok(_)), Some(Some(windows))) => windows,
+                    (Some(Ok(maps)), _) => &maps.maps,
                     _ => &[],
                 },
                 reason: reasons.get(at).and_then(Option::as_deref),
@@ -100,6 +107,20 @@ impl Heads {
         self.plot.show(ui, &input, &mut actions);
         act(app, actions, out);
     }
+}
+
+/// The windows that the tokens asked for can see, cut out of the maps, of
+/// layers that look within windows.
+fn windows(app: &App) -> Vec<Option<Vec<Heatmap>>> {
+    let inspector = &app.inspector;
+    let layers = inspector.maps().iter().enumerate();
+    let cut = |(at, maps): (usize, &Result<LayerMaps, AttentionError>)| {
+        let maps = maps.as_ref().ok()?;
+        let windows = inspector.windows(at, maps);
+        let all = windows.into_iter().reduce(TokenRect::union)?;
+        Some(maps.maps.iter().map(|map| map.part(all)).collect())
+    };
+    layers.map(cut).collect()
 }
 
 /// Those that are shown on the canvas.
@@ -150,7 +171,7 @@ fn subject(ui: &mut Ui, app: &mut App) {
         ui.spacing_mut().item_spacing.x = space::XS;
         let inspector = &mut app.inspector;
         let mut choices = vec![
-            (Subject::Heads, "Attention heads", "Attention heads of one layer"),
+            (Subject::Heads, "Layer", "The attention heads of one layer"),
             (
                 Subject::Rollout,
                 "Rollout",
@@ -163,7 +184,7 @@ fn subject(ui: &mut Ui, app: &mut App) {
             ),
             (
                 Subject::Norms,
-                "Token norms",
+                "Norms",
                 "Lengths of the tokens after a layer: artefacts stand out (Darcet et al. 2024)",
             ),
         ];

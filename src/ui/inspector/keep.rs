@@ -107,6 +107,7 @@ fn candidates(ui: &mut Ui, open: &OpenDocument, out: &mut Vec<Command>) {
     ScrollArea::vertical()
         .id_salt("candidates")
         .max_height(4.0 * size::ROW)
+        .min_scrolled_height(4.0 * size::ROW)
         .auto_shrink([false, true])
         .show_rows(ui, size::ROW, offered.len(), |ui, range| {
             for at in range {
@@ -122,19 +123,30 @@ fn candidates(ui: &mut Ui, open: &OpenDocument, out: &mut Vec<Command>) {
         });
 }
 
+/// How much of so many things is done, with a button that stops it. Whether
+/// that was pressed.
+pub fn progress(ui: &mut Ui, (done, total, what): (usize, usize, &str), stop: &str) -> bool {
+    // The button comes first: the bar takes what is left of the panel.
+    let layout = egui::Layout::right_to_left(egui::Align::Center);
+    let height = egui::Vec2::new(ui.available_width(), size::ROW);
+    let shown = ui.allocate_ui_with_layout(height, layout, |ui| {
+        let stopped = icon_button(ui, icons::CLOSE, stop).clicked();
+        let share = done as f32 / total.max(1) as f32;
+        let bar = ProgressBar::new(share).desired_width(ui.available_width());
+        ui.add(bar.text(format!("{done} of {total} {what}")));
+        stopped
+    });
+    shown.inner
+}
+
 /// What was found in the folder, the best first.
 fn hits(ui: &mut Ui, search: &Search, out: &mut Vec<Command>) {
     ui.add_space(space::XS);
     let (done, total) = (search.done(), search.total);
     if search.is_running() {
-        ui.horizontal(|ui| {
-            let bar = ProgressBar::new(done as f32 / total.max(1) as f32)
-                .desired_width(ui.available_width() - size::ROW - space::S);
-            ui.add(bar.text(format!("{done} of {total} photos")));
-            if icon_button(ui, icons::CLOSE, "Stop the search").clicked() {
-                out.push(about(AttentionCommand::StopSearch));
-            }
-        });
+        if progress(ui, (done, total, "photos"), "Stop the search") {
+            out.push(about(AttentionCommand::StopSearch));
+        }
     } else {
         let text = format!(
             "{} of {total} photos have something like it",
@@ -145,6 +157,7 @@ fn hits(ui: &mut Ui, search: &Search, out: &mut Vec<Command>) {
     ScrollArea::vertical()
         .id_salt("hits")
         .max_height(6.0 * size::ROW)
+        .min_scrolled_height(6.0 * size::ROW)
         .auto_shrink([false, true])
         .show_rows(ui, size::ROW, search.hits.len(), |ui, range| {
             for hit in &search.hits[range] {

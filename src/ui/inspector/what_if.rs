@@ -1,13 +1,13 @@
 //! Attention heads off: what changes, and which of them matter most.
 
-use egui::{Label, ProgressBar, RichText, ScrollArea, Ui};
+use egui::{Label, RichText, ScrollArea, Ui};
 
+use super::keep::progress;
 use super::panel::about;
 use crate::app::inspector::{AttentionCommand, HeadId, Ranking};
 use crate::app::{App, Command};
-use crate::ui::icons;
 use crate::ui::theme::{self, size, space};
-use crate::ui::widgets::{dim, icon_button};
+use crate::ui::widgets::dim;
 use crate::worker::Change;
 
 /// What is off, what that changes, and the ranking.
@@ -105,15 +105,10 @@ fn ranking(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
             }
         }
         Some(ranking) => {
-            ui.horizontal(|ui| {
-                let (done, total) = (ranking.done(), ranking.total);
-                let bar = ProgressBar::new(done as f32 / total.max(1) as f32)
-                    .desired_width(ui.available_width() - size::ROW - space::S);
-                ui.add(bar.text(format!("{done} of {total} attention heads")));
-                if icon_button(ui, icons::CLOSE, "Stop trying attention heads").clicked() {
-                    out.push(about(AttentionCommand::StopRanking));
-                }
-            });
+            let done = (ranking.done(), ranking.total, "attention heads");
+            if progress(ui, done, "Stop trying attention heads") {
+                out.push(about(AttentionCommand::StopRanking));
+            }
         }
     }
     if let Some(ranking) = &app.inspector.experiment.ranking {
@@ -125,6 +120,7 @@ fn ranked(ui: &mut Ui, ranking: &Ranking, out: &mut Vec<Command>) {
     ScrollArea::vertical()
         .id_salt("ranking")
         .max_height(6.0 * size::ROW)
+        .min_scrolled_height(6.0 * size::ROW)
         .auto_shrink([false, true])
         .show_rows(ui, size::ROW, ranking.found.len(), |ui, range| {
             for (head, change) in &ranking.found[range] {

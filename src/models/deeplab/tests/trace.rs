@@ -56,13 +56,18 @@ fn gradients_at_outputs_are_those_of_the_values_biases() {
         assert_eq!(found.len(), 2);
         for (block, sums) in found.iter().rev().enumerate() {
             let name = format!("backbone.blocks.{block}.qkv.bias");
-            let want: Vec<f32> = (0..16)
-                .map(|column| {
-                    let side = |step| score(moved(&name, 32 + column, step), &ablation);
-                    ((side(1e-2) - side(-1e-2)) / 2e-2) as f32
-                })
-                .collect();
-            close(sums, &want, 2e-2);
+            // A small step: these few units have their kinks close by.
+            let side = |column: usize, step: f32| score(moved(&name, 32 + column, step), &ablation);
+            let slope = |column| (side(column, 1e-3) - side(column, -1e-3)) / 2e-3;
+            let want: Vec<f64> = (0..16).map(slope).collect();
+            let pairs = sums.iter().zip(&want);
+            let errors = pairs.map(|(got, want)| (f64::from(*got) - want).powi(2));
+            let size: f64 = want.iter().map(|want| want.powi(2)).sum();
+            let share = (errors.sum::<f64>() / size).sqrt();
+            assert!(
+                share < 0.15,
+                "block {block}: off by {share}: {sums:?}, not {want:?}"
+            );
         }
         if !ablation.is_empty() {
             assert_eq!(found[0][..8], [0.0; 8], "of an attention head that is off");
