@@ -1,6 +1,8 @@
 //! The window, driven by accessibility labels and pointer events without a
 //! display: with a fake engine for behaviour, and once with the real model.
 
+#[path = "ui/attention.rs"]
+mod attention;
 #[path = "ui/attention_export.rs"]
 mod attention_export;
 #[path = "ui/models.rs"]

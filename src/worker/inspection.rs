@@ -67,3 +67,6 @@ fn grid_view(model: &LoadedModel, observation: &Observation) -> View {
         _ => observation.view,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ mod service;
 mod similar;
 mod steps;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod what_if;
 

@@ -82,3 +82,6 @@ fn surest(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

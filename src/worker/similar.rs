@@ -101,3 +101,6 @@ pub(super) fn elsewhere_in(
 fn stricter(suggested: f32, strictness: f32) -> f32 {
     suggested + (1.0 - suggested) * strictness.clamp(0.0, 1.0)
 }
+
+#[cfg(test)]
+mod tests;

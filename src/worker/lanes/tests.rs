@@ -1,9 +1,13 @@
 use super::*;
+use crate::attention::{Features, Heatmap, Place, RolloutOptions, TokenMask};
 use crate::document::Document;
 use crate::formats::{OpenOptions, SaveOptions};
-use crate::label::Classes;
+use crate::label::{Classes, Mask, Rect};
+use crate::models::predict::Options;
 use crate::models::{EverythingOptions, Prompt};
 use crate::photo::Limits;
+use crate::worker::fake::{DENSE, FakeEngine};
+use crate::worker::{Analysis, Engine as _, Likeness, WhatIf, unwatched};
 
 fn photo() -> Arc<Photo> {
     Arc::new(Photo::from_rgb(2, 2, vec![0; 12], "p").unwrap())
@@ -267,4 +271,107 @@ fn closing_keeps_what_must_be_finished() {
     engine.push(job(2, 1, load()));
     engine.close();
     assert!(engine.pop().is_none());
+}
+
+/// A question of each kind about what the fake model recorded.
+fn analyses(photo: &Arc<Photo>) -> Vec<JobKind> {
+    let (mut engine, _) = FakeEngine::new();
+    let options = Options::default();
+    let inspection = unwatched(|steps| engine.inspect(photo, DENSE.as_ref(), &options, steps));
+    let inspection = inspection.unwrap();
+    let view = inspection.layers.view;
+    let like = Likeness::Part {
+        mask: Mask::from_rect(Rect::new(0, 0, 1, 1)),
+        strictness: 0.0,
+    };
+    let grid = inspection.layers.records[0].query_tokens.grid.unwrap();
+    let features = Features::new(grid, 1, (0..grid.len()).map(|at| at as f32).collect());
+    let some = TokenMask::from_tokens(grid, &[(0, 0)]);
+    let prototype = Arc::new(features.unwrap().prototype(&some).unwrap());
+    let all = [
+        Analysis::SimilarIn {
+            path: "a".into(),
+            limits: Limits::default(),
+            prototype,
+            least: 0.5,
+        },
+        Analysis::Rank(WhatIf::default()),
+        Analysis::Statistics,
+        Analysis::Reverse,
+        Analysis::WhatIf(WhatIf::default()),
+        Analysis::Relevance {
+            class: None,
+            part: None,
+        },
+        Analysis::Rollout(Place::Class, RolloutOptions::default()),
+        Analysis::Similar(like),
+        Analysis::Refine {
+            soft: Heatmap::zeros(grid),
+            view,
+        },
+        Analysis::Prompt(Prompt::default()),
+        Analysis::Rows(Place::Class),
+    ];
+    let job = |analysis| JobKind::Analyse {
+        photo: photo.clone(),
+        inspection: Box::new(inspection.clone()),
+        analysis,
+    };
+    all.map(job).into()
+}
+
+#[test]
+fn kinds_of_analysis_do_not_supersede_each_other() {
+    let (mut queue, p) = (EngineQueue::default(), photo());
+    let kinds = analyses(&p);
+    let count = kinds.len() as u64;
+    assert_eq!(kinds.len(), AnalysisKind::ALL.len());
+    for (id, kind) in kinds.into_iter().enumerate() {
+        assert!(is_engine_job(&kind));
+        assert!(queue.push(job(id as u64, 1, kind)).is_empty());
+    }
+    // Of each kind the latest wins.
+    for (id, kind) in analyses(&p).into_iter().enumerate() {
+        let dropped = queue.push(job(count + id as u64, 1, kind));
+        assert_eq!(ids(&dropped), [id as u64]);
+    }
+    // What the pointer waits for comes first, whatever was sent first.
+    let wanted: Vec<u64> = (count..2 * count).rev().collect();
+    assert_eq!(drain(&mut queue), wanted);
+}
+
+#[test]
+fn a_running_analysis_is_cancelled_by_one_of_its_kind_only() {
+    let (mut queue, p) = (EngineQueue::default(), photo());
+    let (mut kinds, mut again) = (analyses(&p), analyses(&p));
+    let (last, other) = (kinds.pop().unwrap(), kinds.pop().unwrap());
+    queue.push(job(1, 1, last));
+    let running = queue.pop().unwrap();
+    queue.enter(Stage::Analysing).unwrap();
+    queue.push(job(2, 1, other));
+    queue.push(job(3, 1, prompt(&p)));
+    assert!(!running.cancel.is_cancelled());
+    queue.push(job(4, 1, again.pop().unwrap()));
+    assert!(running.cancel.is_cancelled());
+    queue.finished();
+    assert_eq!(drain(&mut queue), [3, 4, 2]);
+}
+
+#[test]
+fn analyses_of_an_older_document_are_dropped() {
+    let (mut queue, p, other) = (EngineQueue::default(), photo(), photo());
+    let mut kinds = analyses(&p);
+    queue.push(job(1, 1, kinds.pop().unwrap()));
+    let running = queue.pop().unwrap();
+    queue.enter(Stage::Analysing).unwrap();
+    queue.push(job(2, 1, kinds.pop().unwrap()));
+    queue.push(job(3, 1, kinds.pop().unwrap()));
+    let mut dropped = ids(&queue.push(job(4, 2, encode(&other))));
+    dropped.sort_unstable();
+    assert_eq!(dropped, [2, 3]);
+    assert!(running.cancel.is_cancelled());
+    // One that comes late is not even taken in.
+    assert_eq!(ids(&queue.push(job(5, 1, kinds.pop().unwrap()))), [5]);
+    queue.finished();
+    assert_eq!(drain(&mut queue), [4]);
 }
