@@ -185,6 +185,7 @@ fn heatmap() -> (Heatmap, Style) {
             low: 1.0,
             high: 99.0,
         },
+        fades: false,
     };
     (Heatmap { grid, values }, style)
 }

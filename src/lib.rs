@@ -24,6 +24,17 @@
 //! networks of one sequence also follow a score's gradient back
 //! ([`models::Traceable`]).
 //!
+//! # The way of a look
+//!
+//! The inspector ([`app::inspector`]) has a photo shown to the chosen model once; the
+//! job's answer is an [`worker::Inspection`], which shares the recorded queries and
+//! keys. As the pointer moves, the state asks [`attention::Layers`] for the rows of
+//! all attention heads, between two frames: a *place* of the photo is other tokens in
+//! each layer. What takes longer than a frame is a [`worker::Analysis`]; of each kind
+//! the latest wins, and long series (all attention heads, a whole folder) are sent one
+//! by one, so that a click never waits for them. Masks made of attention are proposals
+//! like those of a model.
+//!
 //! # The way of a training
 //!
 //! [`train`] reads folders of labels as they are saved, draws examples from them and
@@ -127,7 +138,8 @@
 //! `ui::keys`. A model family: a folder in [`models`], a line in its `family` and its
 //! `registry`, a parity test and its fixture. A backbone to train: a file in
 //! [`models::deeplab`]. A measure: a file in [`evaluation`].
-//! A format: a file in [`formats`]. A subcommand: a file in [`cli`].
+//! A question about attention: a kind of [`worker::Analysis`], asked in
+//! [`app::inspector`], shown in `ui::inspector`. A format: a file in [`formats`]. A subcommand: a file in [`cli`].
 
 #![warn(missing_docs)]
 

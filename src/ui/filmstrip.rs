@@ -1,7 +1,7 @@
 //! The strip with the folder's photos: names in order, a dot for what is
 //! labelled.
 
-use egui::{Button, RichText, ScrollArea, Ui};
+use egui::{AtomExt as _, Button, RichText, ScrollArea, Ui};
 
 use super::icons;
 use super::theme::{self, size};
@@ -63,7 +63,8 @@ impl Filmstrip {
                     let rect = place.shrink2(egui::Vec2::new(2.0, 4.0));
                     let name = entry.path.file_name().unwrap_or(entry.path.as_os_str());
                     let name = name.to_string_lossy();
-                    let face = Button::new((dot(ui, entry.status), RichText::new(name.as_ref())))
+                    let text = RichText::new(name.as_ref()).atom_shrink(true);
+                    let face = Button::new((dot(ui, entry.status), text))
                         .truncate()
                         .frame_when_inactive(false)
                         .selected(current == Some(at));

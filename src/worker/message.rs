@@ -148,7 +148,7 @@ pub enum JobKind {
         /// The photo.
         photo: Arc<Photo>,
         /// What was recorded.
-        inspection: Inspection,
+        inspection: Box<Inspection>,
         /// The question.
         analysis: Analysis,
     },

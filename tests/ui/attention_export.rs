@@ -32,6 +32,10 @@ fn the_heatmap_is_exported_in_the_size_of_the_photo() {
     bench.press("Export…");
     let app = &bench.harness.state().app;
     assert_eq!(app.dialog, Some(Dialog::ExportAttention));
+    let buttons = bench.harness.get_all_by_label("Export");
+    let bottom = buttons.last().unwrap().rect().bottom();
+    let above = bench.harness.get_by_label("Class map").rect().top();
+    assert!(bottom - above < 550.0, "it fits the smallest window");
     let file = export(&mut bench, "leaf-attention-layer1-mean.png");
     let picture = image::open(&file).unwrap().into_rgb8();
     assert_eq!(picture.dimensions(), (120, 80));

@@ -331,7 +331,7 @@ impl App {
         let analysis_kind = analysis.kind();
         let kind = JobKind::Analyse {
             photo: open.photo.clone(),
-            inspection: recorded.inspection.clone(),
+            inspection: Box::new(recorded.inspection.clone()),
             analysis,
         };
         let document = open.id;

@@ -20,7 +20,7 @@ pub use command::AttentionCommand;
 pub use export::AttentionExport;
 pub use look::Look;
 pub use search::{Hit, Search};
-pub use show::{Picture, Unit};
+pub use show::{AskedTokens, Picture, Unit};
 pub use state::{Asking, Comparison, Inspector, Subject};
 pub use what_if::{Experiment, HeadId, Ranking};
 

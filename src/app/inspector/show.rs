@@ -40,6 +40,9 @@ impl Unit {
     }
 }
 
+/// Tokens as (row, column) of a grid, with the part of the photo under that.
+pub type AskedTokens = (Grid, View, Vec<(usize, usize)>);
+
 /// A heatmap on the canvas.
 #[derive(Clone, Debug)]
 pub struct Picture {
@@ -52,7 +55,7 @@ pub struct Picture {
     /// What they are.
     pub unit: Unit,
     /// The tokens asked for, on their grid over its part of the photo.
-    pub asked: Option<(Grid, View, Vec<(usize, usize)>)>,
+    pub asked: Option<AskedTokens>,
     /// The windows that the tokens asked for can see, of a layer that looks
     /// within windows.
     pub windows: Vec<TokenRect>,
@@ -239,7 +242,7 @@ impl Inspector {
 }
 
 /// The tokens asked for.
-fn asked(maps: &LayerMaps) -> Option<(Grid, View, Vec<(usize, usize)>)> {
+fn asked(maps: &LayerMaps) -> Option<AskedTokens> {
     let (grid, view) = maps.asked?;
     let tokens = match &maps.query {
         Query::Prefix(_) => return None,

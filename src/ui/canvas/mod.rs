@@ -343,21 +343,18 @@ impl Canvas {
                 at,
                 app.settings.brush_radius,
             );
-        } else if app.tool == Tool::Attention {
-            ui.ctx().set_cursor_icon(CursorIcon::None);
-            marks::crosshair(painter, pointer);
-        } else if app.tool.prompts()
-            && app
-                .open
-                .as_ref()
-                .is_none_or(|open| !open.prompting.is_picking())
-        {
+        } else if app.tool == Tool::Attention || (app.tool.prompts() && !is_picking(app)) {
             ui.ctx().set_cursor_icon(CursorIcon::None);
             marks::crosshair(painter, pointer);
         } else {
             ui.ctx().set_cursor_icon(CursorIcon::Default);
         }
     }
+}
+
+fn is_picking(app: &App) -> bool {
+    let open = app.open.as_ref();
+    open.is_some_and(|open| open.prompting.is_picking())
 }
 
 fn photo_size(app: &App) -> Vec2 {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use egui::{Button, Key, RadioButton, RichText, TextEdit, Ui};
+use egui::{Button, Key, RadioButton, RichText, ScrollArea, TextEdit, Ui};
 
 use super::buttons;
 use crate::app::inspector::AttentionExport;
@@ -124,7 +124,11 @@ impl ExportDialog {
             return;
         };
         ui.heading("Export");
-        draft.kinds(ui, open, app);
+        // So low that the buttons are seen in the smallest window.
+        ScrollArea::vertical()
+            .max_height(360.0)
+            .auto_shrink([false, true])
+            .show(ui, |ui| draft.kinds(ui, open, app));
         ui.add_space(space::XS);
         ui.label(dim(ui, "File"));
         let mut entered = false;

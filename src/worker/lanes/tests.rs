@@ -314,7 +314,7 @@ fn analyses(photo: &Arc<Photo>) -> Vec<JobKind> {
     ];
     let job = |analysis| JobKind::Analyse {
         photo: photo.clone(),
-        inspection: inspection.clone(),
+        inspection: Box::new(inspection.clone()),
         analysis,
     };
     all.map(job).into()

@@ -98,14 +98,20 @@ fn colours_are_those_on_the_canvas() {
     let one = picture(Unit::Attention, [0.1, 0.2]);
     let other = picture(Unit::Attention, [0.3, 0.4]);
     let magma = ColorMap::Magma;
-    assert_eq!(range(&one, &[one.clone()]), (magma, true, 0.0, 0.2));
+    assert_eq!(
+        range(&one, std::slice::from_ref(&one)),
+        (magma, true, 0.0, 0.2)
+    );
     let both = [one.clone(), other];
     assert_eq!(range(&one, &both), (magma, true, 0.0, 0.4));
     let less = picture(Unit::Difference, [0.1, -0.3]);
     let symmetric = (ColorMap::Difference, false, -0.3, 0.3);
-    assert_eq!(range(&less, &[less.clone()]), symmetric);
+    assert_eq!(range(&less, std::slice::from_ref(&less)), symmetric);
     let norms = picture(Unit::Norm, [3.0, 4.0]);
-    assert_eq!(range(&norms, &[norms.clone()]), (magma, true, 3.0, 4.0));
+    assert_eq!(
+        range(&norms, std::slice::from_ref(&norms)),
+        (magma, true, 3.0, 4.0)
+    );
 }
 
 #[test]
