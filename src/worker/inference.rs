@@ -233,6 +233,22 @@ fn prompt_attention(seen: &Observed, prompt: &Prompt) -> Result<Analysed, JobErr
     }))
 }
 
+/// Show a photo to a model.
+fn look(
+    model: &LoadedModel,
+    photo: &Photo,
+    options: &predict::Options,
+    steps: &Steps<'_>,
+) -> Result<Seen, JobError> {
+    if model.info.can(Capability::Prompts) {
+        return encode(model, photo, &options.watch(), steps);
+    }
+    let observation = steps.run(Stage::Predicting, |task| {
+        predict::observe(model, picture(photo), options, task)
+    })?;
+    Ok(Seen::Observation(Arc::new(observation)))
+}
+
 fn picture(photo: &Photo) -> Picture<'_> {
     Picture {
         rgb: photo.rgb(),
@@ -344,15 +360,7 @@ impl Engine for ModelEngine {
     ) -> Result<Observed, JobError> {
         let loaded = self.model(model, steps)?;
         let key = key(model, options);
-        let compute = || {
-            if loaded.info.can(Capability::Prompts) {
-                return encode(&loaded, photo, &options.watch(), steps);
-            }
-            let observation = steps.run(Stage::Predicting, |task| {
-                predict::observe(&loaded, picture(photo), options, task)
-            })?;
-            Ok(Seen::Observation(Arc::new(observation)))
-        };
+        let compute = || look(&loaded, photo, options, steps);
         let (seen, _) = self.seen(photo, &key, compute)?;
         Ok(Observed {
             model: loaded,
@@ -406,8 +414,11 @@ impl Engine for ModelEngine {
                 prototype,
                 least,
             } => {
-                let photo = Arc::new(photo::decode(path, limits)?);
-                let seen = self.observe(&photo, &inspection.name, &inspection.options, steps)?;
+                let photo = photo::decode(path, limits)?;
+                let model = self.model(&inspection.name, steps)?;
+                // Not kept: nobody looks at this photo now.
+                let seen = look(&model, &photo, &inspection.options, steps)?;
+                let seen = Observed { model, seen };
                 let found = steps.run(Stage::Analysing, |_| elsewhere(&seen, prototype, *least))?;
                 Ok(Analysed::Elsewhere(found))
             }
