@@ -1,24 +1,27 @@
-use std::collections::{HashMap, HashSet};
+mod attention;
+mod storm;
+
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use proptest::prelude::*;
-
-use super::fake::{FakeControl, FakeEngine};
+use super::fake::{DENSE, FakeControl, FakeEngine};
 use super::*;
 use crate::document::Document;
 use crate::formats::{self, OpenOptions, Opened, SaveOptions};
 use crate::label::Classes;
+use crate::models::predict::Options;
 use crate::models::{EverythingOptions, Prompt, PromptPoint};
 use crate::photo::{Limits, Photo};
 
 /// Far longer than anything here takes; reached only where a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
-const STAGES: [Stage; 4] = [
+const STAGES: [Stage; 5] = [
     Stage::LoadingModel,
     Stage::Encoding,
     Stage::Decoding,
     Stage::Everything,
+    Stage::Analysing,
 ];
 
 struct Bench {
@@ -99,6 +102,22 @@ fn everything(photo: &Arc<Photo>) -> JobKind {
         photo: photo.clone(),
         options,
         revision: 8,
+    }
+}
+
+fn inspect(photo: &Arc<Photo>) -> JobKind {
+    JobKind::Inspect {
+        photo: photo.clone(),
+        model: DENSE.into(),
+        options: Options::default(),
+    }
+}
+
+fn analyse(photo: &Arc<Photo>, inspection: &Inspection, analysis: Analysis) -> JobKind {
+    JobKind::Analyse {
+        photo: photo.clone(),
+        inspection: Box::new(inspection.clone()),
+        analysis,
     }
 }
 
@@ -398,97 +417,4 @@ fn saves_are_finished_when_the_worker_is_dropped_though_the_engine_is_held() {
     drop(bench);
     let opened = formats::open(&path, 4, 3, &Classes::default()).unwrap();
     assert!(matches!(opened, Opened::Loaded(_)));
-}
-
-/// One move of a storm.
-#[derive(Clone, Debug)]
-enum Move {
-    Send {
-        document: u64,
-        photo: usize,
-        kind: u8,
-    },
-    Cancel(usize),
-    Hold(usize),
-    Release(usize),
-    Fail,
-    Panic,
-    Drain,
-}
-
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = prop_oneof![
-        8 => (0..4_u64, 0..2_usize, 0..6_u8)
-            .prop_map(|(document, photo, kind)| Move::Send { document, photo, kind }),
-        2 => (0..64_usize).prop_map(Move::Cancel),
-        1 => (0..4_usize).prop_map(Move::Hold),
-        1 => (0..4_usize).prop_map(Move::Release),
-        1 => Just(Move::Fail),
-        1 => Just(Move::Panic),
-        1 => Just(Move::Drain),
-    ];
-    prop::collection::vec(one, 1..60)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn in_any_storm_each_job_gets_exactly_one_final_event(moves in moves()) {
-        let bench = Bench::new();
-        let photos = [photo(), photo()];
-        let mut sent: Vec<JobId> = Vec::new();
-        let mut ended = HashSet::new();
-        let note = |event: Event, ended: &mut HashSet<JobId>| {
-            assert!(!ended.contains(&event.id), "an event after the final one");
-            if event.kind.is_final() {
-                ended.insert(event.id);
-            }
-        };
-        for step in moves {
-            match step {
-                Move::Send { document, photo, kind } => {
-                    let photo = &photos[photo];
-                    let kind = match kind {
-                        0 => encode(photo),
-                        1 | 2 => click(photo, 1.0, 1.0),
-                        3 => everything(photo),
-                        4 => load("mobile-sam"),
-                        _ => open("no-such-photo.png"),
-                    };
-                    sent.push(bench.send(document, kind));
-                }
-                Move::Cancel(n) => {
-                    if let Some(id) = sent.get(n) {
-                        bench.worker.cancel(*id);
-                    }
-                }
-                Move::Hold(n) => bench.control.hold(STAGES[n]),
-                Move::Release(n) => bench.control.release(STAGES[n]),
-                Move::Fail => bench.control.fail_next("ordered"),
-                Move::Panic => bench.control.panic_next("ordered"),
-                Move::Drain => {
-                    while let Some(event) = bench.worker.try_recv() {
-                        note(event, &mut ended);
-                    }
-                }
-            }
-        }
-        bench.release_all();
-        while !sent.iter().all(|id| ended.contains(id)) {
-            match bench.worker.try_recv() {
-                Some(event) => note(event, &mut ended),
-                None => bench.woken.recv_timeout(LIMIT).expect("a job has no final event"),
-            }
-        }
-        // Whatever may come too much comes before this one, or from the other thread.
-        let last = [bench.send(9, load("mobile-sam")), bench.send(9, open("no-such-photo.png"))];
-        while !last.iter().all(|id| ended.contains(id)) {
-            match bench.worker.try_recv() {
-                Some(event) => note(event, &mut ended),
-                None => bench.woken.recv_timeout(LIMIT).expect("a job has no final event"),
-            }
-        }
-        prop_assert_eq!(ended.len(), sent.len() + 2);
-    }
 }

@@ -115,6 +115,12 @@ fn a_key_opens_and_closes_it() {
     assert!(!bench.has("Colour bar"));
     assert_eq!(bench.harness.state().app.tool, Tool::default());
     bench.key(Modifiers::NONE, Key::A);
+    // With another tool in hand, the key comes back to it.
+    bench.key(Modifiers::NONE, Key::P);
+    assert!(bench.inspector().shown);
+    bench.key(Modifiers::NONE, Key::A);
+    assert!(bench.inspector().shown);
+    assert_eq!(bench.harness.state().app.tool, Tool::Attention);
     bench.press("Close the inspector  (A)");
     assert!(!bench.inspector().shown);
     assert_eq!(control.inspections().len(), 1, "it was recorded already");

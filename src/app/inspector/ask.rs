@@ -169,7 +169,12 @@ impl App {
         let layers = &inspection.layers;
         let last = layers.records.len().saturating_sub(1);
         if self.inspector.model.as_ref() != Some(&of.model) {
+            if self.inspector.asking == Asking::Prompt {
+                // The prompt went with the model.
+                self.inspector.ask_from(Asking::Pointer);
+            }
             self.inspector.model = Some(of.model.clone());
+            self.inspector.aside = None;
             self.inspector.layer = last;
             self.inspector.heads.clear();
         }

@@ -348,6 +348,10 @@ impl Inspector {
 
     /// Forget all that was about the photo.
     pub(in crate::app) fn forget_photo(&mut self) {
+        if self.asking == Asking::Prompt {
+            // What was chosen of the encoder stays.
+            self.ask_from(Asking::Pointer);
+        }
         *self = Self {
             shown: self.shown,
             asking: match self.asking {

@@ -381,7 +381,7 @@ fn the_prompt_decoder_is_asked_for_the_prompt_as_it_is() {
     assert_eq!(tokens, ["score", "mask 1", "point 1"]);
     assert_eq!(bench.inspector().prompt_token, 1, "the mask that is shown");
     // The decoder has one layer where the encoder has two, and no rollout.
-    assert_eq!(bench.titles(), ["Layer 0, attention head 2"]);
+    assert_eq!(bench.titles(), ["Layer 0, mean of 3 attention heads"]);
     bench.app.add_point(20.0, 20.0, false);
     bench.settle();
     assert_eq!(bench.inspector().prompt().unwrap().tokens.len(), 4);
@@ -390,6 +390,30 @@ fn the_prompt_decoder_is_asked_for_the_prompt_as_it_is() {
     bench.attention(C::AskFrom(Asking::Pointer));
     bench.attention(C::AskFrom(Asking::Prompt));
     assert_eq!(bench.asked(AnalysisKind::Prompt), 2);
+}
+
+#[test]
+fn encoder_and_prompt_decoder_keep_what_was_chosen_of_them() {
+    use AttentionCommand as C;
+    let mut bench = Bench::inspecting();
+    bench.attention(C::Choose(1, 2));
+    bench.app.add_point(60.0, 40.0, true);
+    bench.attention(C::AskFrom(Asking::Prompt));
+    bench.attention(C::Choose(0, 1));
+    bench.attention(C::AskFrom(Asking::Pointer));
+    assert_eq!(bench.titles(), ["Layer 1, attention head 2"]);
+    bench.attention(C::AskFrom(Asking::Prompt));
+    assert_eq!(bench.titles(), ["Layer 0, attention head 1"]);
+    let other = bench.photo("b.png");
+    bench.open(other);
+    assert_eq!(bench.inspector().asking, Asking::Pointer);
+    assert_eq!(bench.titles(), ["Layer 1, attention head 2"]);
+    // A model without prompts leaves nothing to ask the decoder.
+    bench.app.add_point(60.0, 40.0, true);
+    bench.attention(C::AskFrom(Asking::Prompt));
+    bench.apply(Command::ChooseModel(DENSE.into()));
+    assert_eq!(bench.inspector().asking, Asking::Pointer);
+    assert_eq!(bench.titles(), ["Layer 1, mean of 3 attention heads"]);
 }
 
 #[test]
