@@ -110,6 +110,9 @@ pub mod size {
     pub const ICON: f32 = 18.0;
     pub const ICON_BUTTON: f32 = 28.0;
     pub const DIALOG: f32 = 440.0;
+    /// Height of the export dialog without the list of kinds, with all that it
+    /// may have to say, and some room around it.
+    pub const EXPORT_REST: f32 = 290.0;
     pub const TOAST: f32 = 360.0;
     pub const CORNER: u8 = 6;
     pub const MINI_MAP: f32 = 140.0;

@@ -11,7 +11,7 @@ use crate::app::{App, Command, Inspector, OpenDocument, PathPurpose};
 use crate::formats::ExportKind;
 use crate::label::{BACKGROUND, ClassId};
 use crate::ui::files::FileDialogs;
-use crate::ui::theme::{self, space};
+use crate::ui::theme::{self, size, space};
 use crate::ui::widgets::{dim, primary_button};
 use crate::worker::DocumentId;
 
@@ -124,9 +124,10 @@ impl ExportDialog {
             return;
         };
         ui.heading("Export");
-        // So low that the buttons are seen in the smallest window.
+        let room = ui.ctx().content_rect().height() - size::EXPORT_REST;
         ScrollArea::vertical()
-            .max_height(360.0)
+            .max_height(room)
+            .min_scrolled_height(room)
             .auto_shrink([false, true])
             .show(ui, |ui| draft.kinds(ui, open, app));
         ui.add_space(space::XS);
