@@ -20,7 +20,7 @@ use super::WindowAttention;
 use super::kernels::{dots, softmax_rows};
 use super::values::{Values, map_size};
 use candle_core::{Result, Tensor, bail};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether a forward pass records its queries and keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,6 +124,9 @@ pub struct QueryKey {
     source: Source,
 }
 
+/// A window with its queries and keys.
+type Opened = (usize, (Tensor, Tensor));
+
 /// Where queries and keys come from.
 #[derive(Clone, Debug)]
 enum Source {
@@ -133,6 +136,9 @@ enum Source {
     Windowed {
         input: Tensor,
         attention: Arc<WindowAttention>,
+        /// The window that was asked for last: a pointer stays in a window for a
+        /// while.
+        last: Arc<Mutex<Option<Opened>>>,
     },
 }
 
@@ -167,6 +173,7 @@ impl QueryKey {
             source: Source::Windowed {
                 input: input.clone(),
                 attention: attention.clone(),
+                last: Arc::default(),
             },
         })
     }
@@ -262,7 +269,21 @@ impl QueryKey {
     /// If there is no such group.
     pub fn group(&self, group: usize) -> Result<(Tensor, Tensor)> {
         match &self.source {
-            Source::Windowed { input, attention } => attention.queries_and_keys(input, group),
+            Source::Windowed {
+                input,
+                attention,
+                last,
+            } => {
+                // Not held while computing: others may want other windows.
+                let last = || last.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = last().clone().filter(|(at, _)| *at == group);
+                if let Some((_, known)) = known {
+                    return Ok(known);
+                }
+                let opened = attention.queries_and_keys(input, group)?;
+                *last() = Some((group, opened.clone()));
+                Ok(opened)
+            }
             Source::Stored { queries, keys } => Ok((queries.get(group)?, keys.get(group)?)),
         }
     }
