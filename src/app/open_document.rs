@@ -1,6 +1,7 @@
 //! The photo that is open, with its labels, their history, and what the model
 //! offers for it.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,6 +33,8 @@ pub struct OpenDocument {
     pub prompting: Prompting,
     /// Whether the model has an encoding of this photo.
     pub encoded: bool,
+    /// What [`OpenDocument::selected_mask`] was last: revision, selection, pixels.
+    selected: RefCell<Option<(u64, Vec<SegmentId>, Mask)>>,
     /// The stroke being painted.
     pub(super) stroke: Option<super::painting::Stroke>,
     /// Where the last stroke ended, for straight lines.
@@ -62,6 +65,7 @@ impl OpenDocument {
             selection: Vec::new(),
             prompting: Prompting::default(),
             encoded: false,
+            selected: RefCell::default(),
             stroke: None,
             stroke_end: None,
             saving: None,
@@ -98,11 +102,22 @@ impl OpenDocument {
         self.stroke.is_some()
     }
 
-    /// The pixels of the selected segments.
+    /// The pixels of the selected segments; looked up once per selection and
+    /// state of the labels.
     pub fn selected_mask(&self) -> Mask {
+        let revision = self.document().revision();
+        let mut known = self.selected.borrow_mut();
+        if let Some((of, selection, mask)) = known.as_ref()
+            && *of == revision
+            && *selection == self.selection
+        {
+            return mask.clone();
+        }
         let labels = self.document().labels();
         let masks = self.selection.iter().map(|id| labels.mask_of(*id));
-        masks.fold(Mask::empty(), |all, mask| all.union(&mask))
+        let mask = masks.fold(Mask::empty(), |all, mask| all.union(&mask));
+        *known = Some((revision, self.selection.clone(), mask.clone()));
+        mask
     }
 
     /// Forget selected segments that no longer exist.

@@ -56,6 +56,7 @@ impl App {
 
     /// Ask the model for masks of the prompt as it is now.
     pub fn ask_model(&mut self) {
+        self.forget_made_of_attention();
         let Some(open) = &mut self.open else { return };
         if open.prompting.is_empty() {
             self.drop_offer();
@@ -190,6 +191,7 @@ impl App {
 
     /// Forget prompt and proposals.
     pub(super) fn drop_offer(&mut self) {
+        self.forget_made_of_attention();
         let Some(open) = &mut self.open else { return };
         let prompting = std::mem::take(&mut open.prompting);
         let waiting = [prompting.waiting, prompting.waiting_for_everything];

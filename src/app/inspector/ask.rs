@@ -1,9 +1,10 @@
 //! What the inspector asks of the worker, and what it computes by itself.
 
+use super::search::Search;
 use super::state::{Asked, Asking, Inspector, Recorded, Subject, Subjects};
 use crate::app::{Activity, ActivityKind, App, Tool};
 use crate::attention::{Direction, Layers, Place, Reverse};
-use crate::models::predict;
+use crate::models::{Capability, predict};
 use crate::worker::{Analysed, Analysis, AnalysisKind, Inspection, JobKind};
 
 /// Multiplications that fit between two frames: some milliseconds on two cores.
@@ -94,7 +95,7 @@ impl App {
     /// See that what the inspector shows is of what is open, chosen and asked.
     pub(in crate::app) fn inspect(&mut self) {
         if !self.inspector.shown {
-            return;
+            return self.let_go();
         }
         let Some(wanted) = self.inspected() else {
             return;
@@ -110,6 +111,15 @@ impl App {
         self.ask_what_if();
         self.search_on();
         self.inspector.draw(self.settings.attention.mass);
+    }
+
+    /// While nobody looks, what was recorded of another photo is of no use.
+    fn let_go(&mut self) {
+        let open = self.open.as_ref().map(|open| open.id);
+        let known = self.inspector.recorded.as_ref();
+        if known.is_some_and(|known| Some(known.of.document) != open) {
+            self.inspector.forget_photo();
+        }
     }
 
     /// What is to be inspected: the chosen model on the open photo.
@@ -175,6 +185,7 @@ impl App {
             }
             self.inspector.model = Some(of.model.clone());
             self.inspector.aside = None;
+            self.inspector.wants_last = false;
             self.inspector.layer = last;
             self.inspector.heads.clear();
         }
@@ -183,6 +194,8 @@ impl App {
             self.inspector.asking = Asking::Pointer;
         }
         self.inspector.refused = None;
+        let known = |search: &mut Search| !search.is_of(&inspection);
+        drop(self.inspector.search.take_if(known));
         self.inspector.recorded = Some(Recorded {
             of,
             inspection,
@@ -216,7 +229,7 @@ impl App {
         match asked {
             Some(Asked::SimilarIn(path)) if !stopped => return self.search_without(&path),
             Some(Asked::SimilarIn(_)) => return self.stop_search(),
-            Some(Asked::Rank(..)) => self.stop_ranking(),
+            Some(Asked::Rank(..) | Asked::WhatIf(_)) => self.stop_ranking(),
             _ => {}
         }
         if let Some(asked) = asked {
@@ -310,8 +323,11 @@ impl App {
             return;
         }
         let (class, open) = (self.inspector.class, self.open.as_ref());
+        // A classifier has one score for the whole photo.
+        let has_parts = |known: &Inspection| known.model.can(Capability::ClassMap);
+        let has_parts = self.inspector.inspection().is_some_and(has_parts);
         let part = open.map(|open| open.selected_mask());
-        let part = part.filter(|mask| !mask.is_empty());
+        let part = part.filter(|mask| has_parts && !mask.is_empty());
         let asked = Asked::Relevance(class, part.clone());
         let recorded = self.inspector.recorded.as_ref();
         let known = recorded.and_then(|recorded| recorded.explained.as_ref());
@@ -370,9 +386,8 @@ impl Inspector {
         self.asking = asking;
         if crosses {
             let chosen = (self.layer, std::mem::take(&mut self.heads));
-            // The last layer, once it is known how many there are.
-            let last = (usize::MAX, Vec::new());
-            (self.layer, self.heads) = self.aside.replace(chosen).unwrap_or(last);
+            self.wants_last |= self.aside.is_none();
+            (self.layer, self.heads) = self.aside.replace(chosen).unwrap_or_default();
             self.compared = None;
             self.experiment.ranking = None;
             if asking == Asking::Prompt {
@@ -428,16 +443,8 @@ impl Inspector {
                 self.drawn = None;
             }
             (Asked::Prompt(prompt), Analysed::Prompt(found)) => {
-                if self.prompt_token == 0 || self.prompt_token >= found.tokens.len() {
-                    self.prompt_token = found.mask_token;
-                }
-                if self.asking == Asking::Prompt {
-                    // The encoder may have more layers and attention heads.
-                    let records = &found.layers.records;
-                    self.layer = self.layer.min(records.len().saturating_sub(1));
-                    let heads = records.get(self.layer);
-                    let heads = heads.map_or(0, |record| record.attention_heads);
-                    self.heads.retain(|head| *head < heads);
+                if self.asking == Asking::Prompt && std::mem::take(&mut self.wants_last) {
+                    self.layer = found.layers.records.len().saturating_sub(1);
                 }
                 recorded.prompt = Some((prompt, found));
             }

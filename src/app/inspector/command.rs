@@ -12,6 +12,8 @@ pub enum AttentionCommand {
     Choose(usize, usize),
     /// Show this one too, fused with the others of its layer, or no longer.
     ChooseToo(usize, usize),
+    /// Show the same attention heads of another layer, as far as it has them.
+    ChooseSameOf(usize),
     /// Show all attention heads of a layer, fused.
     ChooseLayer(usize),
     /// Compare what is shown with this attention head.
@@ -56,6 +58,7 @@ impl App {
         match command {
             C::Choose(layer, head) => self.choose_heads(layer, vec![head]),
             C::ChooseToo(layer, head) => self.choose_too(layer, head),
+            C::ChooseSameOf(layer) => self.choose_same_of(layer),
             C::ChooseLayer(layer) => self.choose_heads(layer, Vec::new()),
             C::Compare(layer, head) => {
                 self.inspector.subject = Subject::Heads;
@@ -95,6 +98,17 @@ impl App {
         self.inspector.heads = heads;
     }
 
+    /// Layers may have fewer attention heads than others.
+    fn choose_same_of(&mut self, layer: usize) {
+        let layers = self.inspector.layers();
+        let record = layers.and_then(|layers| layers.records.get(layer));
+        let Some(count) = record.map(|record| record.attention_heads) else {
+            return;
+        };
+        self.inspector.layer = layer;
+        self.inspector.heads.retain(|head| *head < count);
+    }
+
     /// A set of attention heads is of one layer: others have other grids.
     fn choose_too(&mut self, layer: usize, head: usize) {
         let inspector = &mut self.inspector;
@@ -128,7 +142,9 @@ impl AttentionCommand {
                 Some("Find more like a segment on this photo first")
             }
             Self::SearchFolder => app.folder.is_none().then_some("Open a folder to search it"),
-            Self::Rank | Self::ToggleOff(..) | Self::ToggleLayerOff(_) => app.no_prediction(),
+            Self::Rank => app.no_prediction(),
+            Self::ToggleOff(layer, head) if !app.is_off((*layer, *head)) => app.no_prediction(),
+            Self::ToggleLayerOff(_) => app.no_prediction(),
             Self::ToggleBrush => app.open.is_none().then_some("Open a photo first"),
             _ => None,
         }

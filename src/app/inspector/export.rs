@@ -67,7 +67,7 @@ impl AttentionExport {
             Self::AllLayersSheet => "PNG: each attention head of each layer",
             Self::Values => "NPY: (rows, columns) of the token grid",
             Self::Rows => {
-                "NPY: (heads, rows, columns) of the shown layer, without class token and registers"
+                "NPY: (attention heads, rows, columns) of the layer, without class token and registers"
             }
             Self::Matrices => "NPY: who looks at whom, as transformers gives it",
             Self::Report => "JSON: model, layer, attention head, query and statistics",

@@ -9,6 +9,7 @@ use crate::attention::{Heatmap, TokenMask};
 use crate::label::Mask;
 use crate::models::PromptPoint;
 use crate::models::geometry::View;
+use crate::worker::AnalysisKind;
 
 /// Areas with less than this share of the attention that the whole set holds
 /// become no point of a prompt.
@@ -76,7 +77,17 @@ impl App {
         self.ask_model();
     }
 
+    /// Masks that are being made of attention are not wanted any more.
+    pub(in crate::app) fn forget_made_of_attention(&mut self) {
+        let made = |kind| matches!(kind, AnalysisKind::Refine | AnalysisKind::Similar);
+        let pending = &mut self.inspector.pending;
+        for (_, job, _) in pending.extract_if(.., |(kind, ..)| made(*kind)) {
+            self.worker.cancel(job);
+        }
+    }
+
     /// Offer a mask that was made from attention.
+    /// What has been drawn since it was asked for stays.
     pub(super) fn offer_refined(&mut self, mask: Mask) {
         self.inspector.grown = None;
         if mask.is_empty() {
@@ -85,7 +96,7 @@ impl App {
         }
         let serial = self.next_serial();
         let Some(open) = &mut self.open else { return };
-        open.prompting.asked_from = Some(open.history.current().clone());
+        open.prompting.asked_from = self.inspector.asked_from.take();
         open.prompting.offer = Some(Offer {
             candidates: vec![Candidate {
                 mask,

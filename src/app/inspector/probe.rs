@@ -142,7 +142,9 @@ impl App {
             return;
         }
         let soft = tokens.heatmap();
-        let asked = Asked::Refine(self.inspector.serial());
+        let Some(open) = &self.open else { return };
+        self.inspector.asked_from = Some(open.document().clone());
+        let asked = Asked::Refine(self.next_serial());
         self.ask(Analysis::Refine { soft, view }, asked);
     }
 }

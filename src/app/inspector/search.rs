@@ -1,16 +1,18 @@
 //! More like this: on the photo, and on the others of the folder.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::state::{Asked, Subject};
+use super::state::{Asked, Asking, Subject};
 use crate::app::notices::Severity;
-use crate::app::{App, Command};
+use crate::app::{App, Command, OpenDocument};
 use crate::attention::Prototype;
 use crate::label::Mask;
+use crate::models::predict;
 use crate::photo::Limits;
-use crate::worker::{Analysis, AnalysisKind, Elsewhere, Likeness, Similar};
+use crate::worker::{Analysis, AnalysisKind, Elsewhere, Inspection, Likeness, Similar};
 
 /// A search through the folder, photo by photo: between two of them the model
 /// is free for whoever waits for it.
@@ -19,6 +21,8 @@ pub struct Search {
     prototype: Arc<Prototype>,
     /// From which similarity on it counts.
     least: f32,
+    /// The model whose features it is made of, and how it was shown photos.
+    of: (OsString, predict::Options),
     waiting: VecDeque<PathBuf>,
     /// How many photos there are to look through.
     pub total: usize,
@@ -48,6 +52,12 @@ impl Search {
         !self.waiting.is_empty()
     }
 
+    /// Whether features of this model can be compared.
+    pub(super) fn is_of(&self, inspection: &Inspection) -> bool {
+        let (name, options) = &self.of;
+        *name == inspection.name && *options == inspection.options
+    }
+
     fn take(&mut self, path: PathBuf, found: Elsewhere) {
         if let Some(score) = found.score {
             let at = self.hits.partition_point(|hit| hit.score >= score);
@@ -58,8 +68,8 @@ impl Search {
 }
 
 impl App {
-    /// The part of the photo that more is to be like: the selected segments,
-    /// else the mask on offer, else what holds most of the attention.
+    /// The part of the photo that more is to be like: the selected segments, else
+    /// the mask on offer.
     fn part(&self) -> Option<Mask> {
         let open = self.open.as_ref()?;
         let selected = open.selected_mask();
@@ -73,7 +83,12 @@ impl App {
 
     /// Whether there is a part of the photo to find more like.
     pub fn has_part(&self) -> bool {
-        self.part().is_some()
+        let offers = |open: &OpenDocument| {
+            let offer = open.prompting.offer.as_ref();
+            offer.is_some_and(|offer| !offer.chosen().mask.is_empty())
+        };
+        let open = self.open.as_ref();
+        open.is_some_and(|open| !open.selection.is_empty() || offers(open))
     }
 
     /// Offer what is like the selected segments on this photo.
@@ -93,6 +108,9 @@ impl App {
     pub(super) fn offer_similar(&mut self, similar: Similar) {
         let found = similar.found.clone();
         self.inspector.similar = Some(similar);
+        if self.inspector.asking == Asking::Prompt {
+            self.inspector.ask_from(Asking::Pointer);
+        }
         self.inspector.subject = Subject::Similarity;
         self.inspector.drawn = None;
         self.drop_offer();
@@ -107,15 +125,21 @@ impl App {
     pub(in crate::app) fn search_folder(&mut self) {
         // What is looked at for the search before says nothing for this one.
         self.inspector.forget(AnalysisKind::SimilarIn);
-        let (Some(similar), Some(folder)) = (&self.inspector.similar, &self.folder) else {
+        let inspector = &self.inspector;
+        let (Some(similar), Some(folder)) = (&inspector.similar, &self.folder) else {
             return;
         };
+        let Some(known) = inspector.inspection() else {
+            return;
+        };
+        let of = (known.name.clone(), known.options.clone());
         let open = self.open.as_ref().map(|open| &open.path);
         let paths = folder.photos.iter().map(|entry| &entry.path);
         let waiting: VecDeque<_> = paths.filter(|path| Some(*path) != open).cloned().collect();
         self.inspector.search = Some(Search {
             prototype: similar.prototype.clone(),
             least: similar.least,
+            of,
             total: waiting.len(),
             waiting,
             hits: Vec::new(),
@@ -176,7 +200,9 @@ impl App {
     /// The photo that a hit was opened for is there.
     pub(super) fn offer_hit(&mut self) {
         let Some(open) = &self.open else { return };
-        let wanted = self.inspector.wanted.take_if(|path| *path == open.path);
+        // Of another photo, it is not wanted any more.
+        let wanted = self.inspector.wanted.take();
+        let wanted = wanted.filter(|path| *path == open.path);
         let (Some(_), Some(search)) = (wanted, &self.inspector.search) else {
             return;
         };

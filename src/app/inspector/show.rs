@@ -63,6 +63,18 @@ pub struct Picture {
     pub held: Option<TokenMask>,
 }
 
+impl Picture {
+    /// The values that can be other than nothing: of a layer that looks within
+    /// windows, those of the windows.
+    pub(super) fn seen(&self) -> Heatmap {
+        let windows = self.windows.iter().copied();
+        match windows.reduce(TokenRect::union) {
+            Some(all) => self.map.part(all),
+            None => self.map.clone(),
+        }
+    }
+}
+
 /// All that [`Inspector::pictures`] are made from.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) struct Inputs {
@@ -184,14 +196,20 @@ impl Inspector {
     }
 
     fn rollout_picture(&self) -> Option<Picture> {
-        let (_, _, whole) = self.recorded.as_ref()?.rollout.as_ref()?;
-        let maps = self.maps().last()?.as_ref().ok();
+        let (place, _, whole) = self.recorded.as_ref()?.rollout.as_ref()?;
+        let layers = &self.inspection()?.layers;
+        let last = layers.records.last()?;
+        let query = layers.query(last, place, Direction::From).ok();
         Some(Picture {
             title: "Rollout through all layers".to_owned(),
             map: whole.row.grid.clone()?,
             view: whole.view,
             unit: Unit::Rollout,
-            asked: maps.and_then(asked),
+            // Of the place that it was found for, wherever the pointer is now.
+            asked: query.and_then(|query| {
+                let grid = last.query_tokens.grid?;
+                Some((grid, layers.view, tokens_of(&query)?))
+            }),
             windows: Vec::new(),
             held: None,
         })
@@ -244,12 +262,16 @@ impl Inspector {
 /// The tokens asked for.
 fn asked(maps: &LayerMaps) -> Option<AskedTokens> {
     let (grid, view) = maps.asked?;
-    let tokens = match &maps.query {
-        Query::Prefix(_) => return None,
-        Query::Token { row, column } => vec![(*row, *column)],
-        Query::Tokens(tokens) => tokens.clone(),
-    };
-    Some((grid, view, tokens))
+    Some((grid, view, tokens_of(&maps.query)?))
+}
+
+/// The tokens of a grid that are asked for.
+fn tokens_of(query: &Query) -> Option<Vec<(usize, usize)>> {
+    match query {
+        Query::Prefix(_) => None,
+        Query::Token { row, column } => Some(vec![(*row, *column)]),
+        Query::Tokens(tokens) => Some(tokens.clone()),
+    }
 }
 
 /// `first` less `second`, which has the same grid.

@@ -13,6 +13,7 @@ use crate::attention::{
     AttentionError, Direction, Fusion, HeadStatistics, LayerMaps, Layers, Place, Reverse,
     RolloutOptions, TokenMask,
 };
+use crate::document::Document;
 use crate::label::Mask;
 use crate::models::geometry::View;
 use crate::models::{Prompt, predict};
@@ -100,6 +101,8 @@ pub struct Inspector {
     /// Layer and attention heads of the side that is not asked, encoder or prompt
     /// decoder, to come back to.
     pub(super) aside: Option<(usize, Vec<usize>)>,
+    /// The prompt decoder's last layer is to be shown once its layers are known.
+    pub(super) wants_last: bool,
     /// Layer and attention head that is compared with those.
     pub compared: Option<(usize, usize)>,
     /// How it is compared.
@@ -109,8 +112,8 @@ pub struct Inspector {
     /// The class whose score is explained, by the model's number; what the
     /// model is most sure of if none is chosen.
     pub class: Option<usize>,
-    /// The prompt decoder's token that is asked for.
-    pub prompt_token: usize,
+    /// The prompt decoder's token that was chosen; the shown mask's if none was.
+    pub prompt_token: Option<usize>,
     /// Whether the statistics are wanted, because they are looked at.
     pub wants_statistics: bool,
     /// The attention head under the pointer, in the grid or in a chart.
@@ -134,6 +137,9 @@ pub struct Inspector {
     pub search: Option<Search>,
     /// The photo that a hit of the search is being opened for.
     pub(super) wanted: Option<PathBuf>,
+    /// The labels that the user was looking at when a mask was last asked to be
+    /// made of attention.
+    pub(super) asked_from: Option<Document>,
     pub(super) probe: Option<Probe>,
     pub(in crate::app) recorded: Option<Recorded>,
     pub(in crate::app) recording: Option<(JobId, Subjects)>,
@@ -188,7 +194,7 @@ pub(in crate::app) enum Asked {
     Rollout(Place, RolloutOptions),
     Relevance(Option<usize>, Option<Mask>),
     Prompt(Prompt),
-    /// The picture that it is of.
+    /// Which one it is.
     Refine(u64),
     Similar(Likeness),
     /// A photo of the folder.
@@ -251,6 +257,15 @@ impl Inspector {
         }
     }
 
+    /// The prompt decoder's token that is asked for, once there is one.
+    pub fn asked_token(&self) -> Option<usize> {
+        let found = self.prompt()?;
+        let chosen = self
+            .prompt_token
+            .filter(|token| *token < found.tokens.len());
+        Some(chosen.unwrap_or(found.mask_token))
+    }
+
     /// What the prompt decoder looks at.
     pub fn prompt(&self) -> Option<&PromptAttention> {
         Some(&self.recorded.as_ref()?.prompt.as_ref()?.1)
@@ -311,7 +326,7 @@ impl Inspector {
                 let mask = open.selected_mask();
                 (!mask.is_empty()).then_some(Place::Area(mask))
             }
-            Asking::Prompt => Some(Place::Prefix(self.prompt_token)),
+            Asking::Prompt => Some(Place::Prefix(self.asked_token()?)),
         }
     }
 
@@ -324,6 +339,9 @@ impl Inspector {
         self.class = None;
         self.experiment = Experiment::default();
         self.similar = None;
+        if self.subject == Subject::Similarity {
+            self.subject = Subject::default();
+        }
         self.search = None;
         self.grown = None;
         self.highlighted = None;
@@ -359,7 +377,10 @@ impl Inspector {
                 _ => Asking::Pointer,
             },
             direction: self.direction,
-            subject: self.subject,
+            subject: match self.subject {
+                Subject::Similarity => Subject::default(),
+                subject => subject,
+            },
             layer: self.layer,
             heads: std::mem::take(&mut self.heads),
             fusion: self.fusion,

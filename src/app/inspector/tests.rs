@@ -379,7 +379,11 @@ fn the_prompt_decoder_is_asked_for_the_prompt_as_it_is() {
     bench.attention(C::AskFrom(Asking::Prompt));
     let tokens = bench.inspector().prompt().unwrap().tokens.clone();
     assert_eq!(tokens, ["score", "mask 1", "point 1"]);
-    assert_eq!(bench.inspector().prompt_token, 1, "the mask that is shown");
+    assert_eq!(
+        bench.inspector().asked_token(),
+        Some(1),
+        "the mask that is shown"
+    );
     // The decoder has one layer where the encoder has two, and no rollout.
     assert_eq!(bench.titles(), ["Layer 0, mean of 3 attention heads"]);
     bench.app.add_point(20.0, 20.0, false);

@@ -60,6 +60,12 @@ impl Ranking {
 }
 
 impl Experiment {
+    /// Forget what those that are off have changed: there is nothing to change.
+    pub(super) fn forget_change(&mut self) {
+        self.changed = None;
+        self.before = None;
+    }
+
     /// Whether an attention head is off.
     pub fn is_off(&self, of_decoder: bool, (layer, head): HeadId) -> bool {
         self.side(of_decoder).is_off(layer, head)
@@ -104,6 +110,12 @@ impl App {
     /// Whether the attention heads in the grid are the prompt decoder's.
     pub fn inspects_decoder(&self) -> bool {
         self.inspector.asking == super::Asking::Prompt
+    }
+
+    /// Whether an attention head of the grid is off.
+    pub fn is_off(&self, head: HeadId) -> bool {
+        let decoder = self.inspects_decoder();
+        self.inspector.experiment.is_off(decoder, head)
     }
 
     pub(super) fn toggle_off(&mut self, (layer, head): HeadId) {
@@ -175,7 +187,7 @@ impl App {
             return;
         }
         if self.no_prediction().is_some() {
-            return;
+            return self.inspector.experiment.forget_change();
         }
         let Some(whole) = self.what_if(Ablation::none(), Ablation::none()) else {
             return;

@@ -121,13 +121,16 @@ fn prompt_tokens(ui: &mut Ui, app: &mut App) {
         return;
     };
     let tokens = found.tokens.clone();
-    let chosen = app.inspector.prompt_token;
+    let chosen = app.inspector.asked_token().unwrap_or_default();
     let text = tokens.get(chosen).cloned().unwrap_or_default();
     let response = ComboBox::from_id_salt("prompt token")
         .selected_text(text)
         .show_ui(ui, |ui| {
             for (at, name) in tokens.iter().enumerate() {
-                ui.selectable_value(&mut app.inspector.prompt_token, at, name);
+                let label = ui.selectable_label(at == chosen, name);
+                if label.clicked() {
+                    app.inspector.prompt_token = Some(at);
+                }
             }
         })
         .response;

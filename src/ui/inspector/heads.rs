@@ -8,9 +8,11 @@ use super::statistics_plot::{PlotInput, StatisticsPlot};
 use crate::app::inspector::{Asking, AttentionCommand, Comparison, Subject};
 use crate::app::{App, Command};
 use crate::attention::{AttentionError, Fusion, Heatmap, LayerMaps, TokenRect, token_norms};
+use crate::models::Capability;
 use crate::ui::icons;
 use crate::ui::theme::space;
 use crate::ui::widgets::{dim, icon_button};
+use crate::worker::AnalysisKind;
 
 /// Tokens longer than so many times the median are called artefacts (Darcet et
 /// al. 2024 see norms an order of magnitude above the others').
@@ -92,10 +94,14 @@ impl Heads {
     /// The chart of the statistics by depth.
     pub fn chart(&mut self, ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
         let Some(statistics) = app.inspector.statistics() else {
-            ui.horizontal(|ui| {
-                ui.spinner();
-                ui.label(dim(ui, "Measuring all attention heads"));
-            });
+            if app.inspector.awaits(AnalysisKind::Statistics) {
+                ui.horizontal(|ui| {
+                    ui.spinner();
+                    ui.label(dim(ui, "Measuring all attention heads"));
+                });
+            } else {
+                ui.label(dim(ui, "Not measured"));
+            }
             return;
         };
         let input = PlotInput {
@@ -207,12 +213,15 @@ fn layer(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
         .inspector
         .layers()
         .map_or(0, |layers| layers.records.len());
+    if count == 0 {
+        return;
+    }
     ui.horizontal(|ui| {
         let mut layer = app.inspector.layer;
         ui.label(dim(ui, "Layer"));
         let slider = Slider::new(&mut layer, 0..=count.saturating_sub(1));
         if ui.add(slider).accessible_name("Layer").changed() {
-            app.inspector.layer = layer;
+            out.push(about(AttentionCommand::ChooseSameOf(layer)));
         }
         let all = app.inspector.heads.is_empty();
         let response = ui
@@ -238,7 +247,7 @@ fn several(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     }
     if let Some((layer, head)) = inspector.compared {
         ui.horizontal(|ui| {
-            ui.label(dim(ui, format!("Against {layer}.{head}")));
+            ui.label(dim(ui, format!("Against layer {layer}, no. {head}")));
             ui.selectable_value(&mut inspector.comparison, Comparison::SideBySide, "Beside");
             ui.selectable_value(
                 &mut inspector.comparison,
@@ -321,14 +330,14 @@ fn relevance(ui: &mut Ui, app: &mut App) {
                     ui.selectable_value(class, Some(label.id), &label.name);
                 }
             });
-        if app.inspector.awaits(crate::worker::AnalysisKind::Relevance) {
+        if app.inspector.awaits(AnalysisKind::Relevance) {
             ui.spinner();
         }
     });
-    let selected = app
-        .open
-        .as_ref()
-        .is_some_and(|open| !open.selection.is_empty());
+    let known = app.inspector.inspection();
+    let has_parts = known.is_some_and(|known| known.model.can(Capability::ClassMap));
+    let open = app.open.as_ref();
+    let selected = open.is_some_and(|open| has_parts && !open.selection.is_empty());
     let of = if selected {
         "of the selected segments"
     } else {
@@ -349,8 +358,13 @@ fn norms(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     let artefacts = norms.outliers(ARTEFACT).len();
     let colors = crate::ui::theme::colors(ui.ctx());
     if artefacts > 0 {
+        let tokens = if artefacts == 1 {
+            "token is"
+        } else {
+            "tokens are"
+        };
         let text = format!(
-            "{artefacts} tokens are over {ARTEFACT} times as long as the median: they may hold \
+            "{artefacts} {tokens} over {ARTEFACT} times as long as the median: they may hold \
              global information instead of what is there, and draw attention to themselves"
         );
         ui.add(egui::Label::new(egui::RichText::new(text).color(colors.warning)).wrap());

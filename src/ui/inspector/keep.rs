@@ -112,7 +112,7 @@ fn candidates(ui: &mut Ui, open: &OpenDocument, out: &mut Vec<Command>) {
         .show_rows(ui, size::ROW, offered.len(), |ui, range| {
             for at in range {
                 ui.horizontal(|ui| {
-                    let name = format!("Keep candidate {}", at + 1);
+                    let name = format!("Keep candidate {}", offered[at].number + 1);
                     if icon_button(ui, icons::CHECK, &name).clicked() {
                         out.push(Command::AcceptOne(at));
                     }

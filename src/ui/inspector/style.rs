@@ -29,7 +29,7 @@ pub fn show(ui: &mut Ui, app: &mut App) {
     percent(
         ui,
         "Clip",
-        "Share of the strongest values that are not told apart",
+        "Share of the highest (and of norms the lowest) values that are not told apart",
         &mut clip,
         Look::MOST_CLIPPED / 100.0,
     );

@@ -8,12 +8,15 @@ use crate::app::inspector::{AttentionCommand, HeadId, Ranking};
 use crate::app::{App, Command};
 use crate::ui::theme::{self, size, space};
 use crate::ui::widgets::dim;
-use crate::worker::Change;
+use crate::worker::{AnalysisKind, Change};
 
 /// What is off, what that changes, and the ranking.
 pub fn show(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     if let Some(why) = app.no_prediction() {
         ui.add(Label::new(dim(ui, why)).wrap());
+        if !app.inspector.experiment.is_nothing() && ui.button("All on").clicked() {
+            out.push(about(AttentionCommand::AllOn));
+        }
         return;
     }
     off(ui, app, out);
@@ -47,6 +50,9 @@ fn off(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
     };
     match experiment.change() {
         Some(change) => changed(ui, &format!("Without {count} {heads}"), change),
+        None if !app.inspector.awaits(AnalysisKind::WhatIf) => {
+            ui.label(dim(ui, format!("Without {count} {heads}: not predicted")));
+        }
         None => {
             ui.horizontal(|ui| {
                 ui.spinner();
