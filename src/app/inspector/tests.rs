@@ -17,7 +17,9 @@ use crate::document::History;
 use crate::label::{Mask, Rect};
 use crate::worker::fake::attention::{ATTENTION_HEADS, GRID, LAYERS};
 use crate::worker::fake::{CLASSIFIER, DENSE, FakeControl, FakeEngine};
-use crate::worker::{Analysed, AnalysisKind, DEFAULT_MODEL, Event, EventKind, Stage, Worker};
+use crate::worker::{
+    Analysed, Analysis, AnalysisKind, DEFAULT_MODEL, Event, EventKind, Stage, Worker,
+};
 
 /// Far longer than anything here takes; reached only where a test fails.
 const LIMIT: Duration = Duration::from_secs(20);
