@@ -4,8 +4,8 @@
 use candle_core::{Device, Tensor};
 use divan::{Bencher, black_box};
 use patchlens::attention::{
-    ColorMap, Features, Guide, Heads, Heatmap, Interpolation, Query, Reverse, RolloutOptions,
-    Style, TokenMask, ValueRange, all_heads, all_layers, candidates, grow, mass_threshold, overlay,
+    ColorMap, Features, Growth, Guide, Heads, Heatmap, Interpolation, Query, Reverse, RolloutOptions,
+    Style, TokenMask, ValueRange, all_heads, all_layers, candidates, mass_threshold, overlay,
     render, reverse, rollout, rollout_row, row, statistics,
 };
 use patchlens::models::geometry::View;
@@ -246,12 +246,17 @@ fn mass_of_4096_tokens(bencher: Bencher) {
     bencher.bench_local(|| mass_threshold(black_box(&map), 0.6));
 }
 
-/// A stroke of 64 tokens.
-#[divan::bench]
-fn brush_over_4096_tokens(bencher: Bencher) {
+/// A stroke over all tokens of 12 rows, an event for each: 768 events.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn brush_event_by_event_over_4096_tokens(bencher: Bencher) {
     let record = layer(1, 64, 6, Bias::None);
-    let path: Vec<_> = (0..64).map(|i| (20 + i / 16, 20 + i % 16)).collect();
-    bencher.bench_local(|| grow(&record, &Heads::One(2), (20, 20), black_box(&path), 0.6).unwrap());
+    bencher.bench_local(|| {
+        let mut growth = Growth::new(&record, &Heads::Mean, (20, 20), 0.6).unwrap();
+        for i in 0..768 {
+            growth.add(black_box(&[(20 + i / 64, i % 64)])).unwrap();
+            black_box(growth.tokens());
+        }
+    });
 }
 
 #[divan::bench]

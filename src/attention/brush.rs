@@ -7,58 +7,87 @@ use crate::nn::capture::{Grid, Grouping, PackedHead, QueryKey};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
-/// What a stroke over the query tokens `path`, as (row, column), that began at
-/// `start` picks among the key tokens of `record`.
+/// What a stroke picks among the key tokens of a layer, while it goes on.
 ///
 /// What a token *connects* is the smallest set of tokens that holds the share
 /// `reach` (0 to 1) of its attention on the photo ([`mass_threshold`]). The
-/// stroke begins with the part of it, tokens touching at corners, that holds
-/// `start`; which is in it even if it hardly looks at itself. Then each token
-/// of the stroke adds its own such part, if
+/// stroke begins with the part of it, tokens touching at corners, that holds the
+/// start; which is in it even if it hardly looks at itself. Then each token of
+/// the stroke adds its own such part, if
 /// - it lies inside of what was grown before it, or beside that, and
-/// - it and `start` are connected: either looks at the other within `reach`.
+/// - it and the start are connected: either looks at the other within `reach`.
 ///
 /// So a stroke that slips off the object adds nothing. A larger reach never
-/// gives a smaller set.
+/// gives a smaller set, and it does not matter how a stroke is cut into pieces.
 ///
 /// Tokens of windowed layers see their window only, so the brush cannot leave
-/// that of `start`: draw its edges ([`super::visible`]). Where tokens of a patch
-/// see every other patch's tokens at the same place only (MobileViT), a patch
-/// counts as a whole. Where keys are reduced (SegFormer), the set lies on the
-/// coarser grid of the keys.
-///
-/// # Errors
-/// If there are no such attention heads or tokens, tokens have no place, or
-/// `reach` is no share.
-pub fn grow(
-    record: &QueryKey,
-    heads: &Heads,
-    start: (usize, usize),
-    path: &[(usize, usize)],
-    reach: f32,
-) -> Result<TokenMask, AttentionError> {
-    if !(0.0..=1.0).contains(&reach) {
-        return Err(AttentionError::Option {
-            name: "the reach of the attention brush",
-            value: reach.to_string(),
-            expected: "a number from 0 to 1".to_owned(),
-        });
+/// that of the start: draw its edges ([`super::visible`]). Where tokens of a
+/// patch see every other patch's tokens at the same place only (MobileViT), a
+/// patch counts as a whole. Where keys are reduced (SegFormer), the set lies on
+/// the coarser grid of the keys.
+#[derive(Clone, Debug)]
+pub struct Growth {
+    looks: Looks,
+    /// The tokens that the stroke has touched: each counts once.
+    touched: BTreeSet<Touched>,
+    grown: Grown,
+}
+
+impl Growth {
+    /// Begin at the query token `start` of `record`, as (row, column). Prepares
+    /// the start's group, so that tokens cost no more than their rows.
+    ///
+    /// # Errors
+    /// If there are no such attention heads or token, tokens have no place, or
+    /// `reach` is no share.
+    pub fn new(
+        record: &QueryKey,
+        heads: &Heads,
+        start: (usize, usize),
+        reach: f32,
+    ) -> Result<Self, AttentionError> {
+        if !(0.0..=1.0).contains(&reach) {
+            return Err(AttentionError::Option {
+                name: "the reach of the attention brush",
+                value: reach.to_string(),
+                expected: "a number from 0 to 1".to_owned(),
+            });
+        }
+        let looks = Looks::new(record, heads, start)?;
+        let grown = Grown::new(&looks, reach)?;
+        Ok(Self {
+            looks,
+            touched: BTreeSet::new(),
+            grown,
+        })
     }
-    let looks = Looks::new(record, heads, start)?;
-    let stroke = looks.stroke(path)?;
-    let mut grown = Grown::new(&looks, reach)?;
-    // Most strokes are short; all tokens of a layer at once would be gigabytes.
-    for part in stroke.chunks(BLOCK) {
-        let places: Vec<usize> = part.iter().map(|token| token.place).collect();
-        let maps = looks.maps(&places)?;
-        part.iter()
-            .zip(&maps)
-            .for_each(|(token, map)| grown.add(token.key, map));
+
+    /// Go on over the query tokens `path`, as (row, column) in their order.
+    ///
+    /// # Errors
+    /// If there are no such tokens; nothing is added then.
+    pub fn add(&mut self, path: &[(usize, usize)]) -> Result<(), AttentionError> {
+        let stroke = self.looks.stroke(path)?;
+        let touched = &mut self.touched;
+        let new: Vec<Touched> = stroke.into_iter().filter(|at| touched.insert(*at)).collect();
+        // Most strokes are short; all tokens of a layer at once would be gigabytes.
+        for part in new.chunks(BLOCK) {
+            let places: Vec<usize> = part.iter().map(|token| token.place).collect();
+            let maps = self.looks.maps(&places)?;
+            let pairs = part.iter().zip(&maps);
+            pairs.for_each(|(token, map)| self.grown.add(token.key, map));
+        }
+        Ok(())
     }
-    Ok(looks.on_grid(&grown.mask))
+
+    /// What the stroke has picked so far, on the grid of the keys.
+    pub fn tokens(&self) -> TokenMask {
+        self.looks.on_grid(&self.grown.mask)
+    }
 }
 
 /// The set as it grows.
+#[derive(Clone, Debug)]
 struct Grown {
     /// The key token under the start.
     start: (usize, usize),
@@ -69,7 +98,7 @@ struct Grown {
 }
 
 impl Grown {
-    fn new(looks: &Looks<'_>, reach: f32) -> Result<Self, AttentionError> {
+    fn new(looks: &Looks, reach: f32) -> Result<Self, AttentionError> {
         let (start, place) = (looks.start.key, looks.start.place);
         let maps = looks.maps(&[place])?;
         let connected = maps.first().map(|map| mass_threshold(map, reach));
@@ -105,7 +134,7 @@ fn part(mask: &TokenMask, (row, column): (usize, usize)) -> TokenMask {
 }
 
 /// A token of the stroke.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Touched {
     /// Its place in the group, as a query.
     place: usize,
@@ -114,8 +143,9 @@ struct Touched {
 }
 
 /// The group of the start with its attention heads, ready for many rows.
-struct Looks<'r> {
-    record: &'r QueryKey,
+#[derive(Clone, Debug)]
+struct Looks {
+    record: QueryKey,
     heads: Vec<PackedHead>,
     fusion: Fusion,
     group: usize,
@@ -126,9 +156,9 @@ struct Looks<'r> {
     keys: Grid,
 }
 
-impl<'r> Looks<'r> {
+impl Looks {
     fn new(
-        record: &'r QueryKey,
+        record: &QueryKey,
         heads: &Heads,
         start: (usize, usize),
     ) -> Result<Self, AttentionError> {
@@ -146,7 +176,7 @@ impl<'r> Looks<'r> {
         let opened = record.open(group)?;
         let packed = heads.par_iter().map(|head| opened.packed(*head));
         Ok(Self {
-            record,
+            record: record.clone(),
             heads: packed.collect::<candle_core::Result<Vec<_>>>()?,
             fusion,
             group,
@@ -159,10 +189,9 @@ impl<'r> Looks<'r> {
         })
     }
 
-    /// The tokens of a stroke in the group of the start, each once.
+    /// The tokens of a stroke that are in the group of the start.
     fn stroke(&self, path: &[(usize, usize)]) -> Result<Vec<Touched>, AttentionError> {
-        let (record, side) = (self.record, patch(self.record));
-        let mut seen = BTreeSet::new();
+        let (record, side) = (&self.record, patch(&self.record));
         let mut stroke = Vec::new();
         for (row, column) in path {
             locate(record, record.query_tokens, *row, *column)?;
@@ -171,9 +200,8 @@ impl<'r> Looks<'r> {
             let column = column / side * side + self.phase.1;
             let (group, place) = locate(record, record.query_tokens, row, column)?;
             let key = on_keys(record, self.keys, (row, column));
-            let token = Touched { place, key };
-            if group == self.group && seen.insert(token) {
-                stroke.push(token);
+            if group == self.group {
+                stroke.push(Touched { place, key });
             }
         }
         Ok(stroke)
@@ -201,7 +229,7 @@ impl<'r> Looks<'r> {
         let mut row = Row::zeros(tokens);
         row.add(tokens, self.record.grouping, self.group, weights);
         let map = row.grid.unwrap_or_else(|| Heatmap::zeros(self.keys));
-        let side = patch(self.record);
+        let side = patch(&self.record);
         if side == 1 {
             return map;
         }
@@ -219,7 +247,7 @@ impl<'r> Looks<'r> {
 
     /// A set of the tokens that [`Looks::map`] is over as one of key tokens.
     fn on_grid(&self, mask: &TokenMask) -> TokenMask {
-        let side = patch(self.record);
+        let side = patch(&self.record);
         let grid = self.record.key_tokens.grid.unwrap_or(self.keys);
         let mut all = TokenMask::empty(grid);
         for (row, column) in mask.tokens() {

@@ -16,7 +16,7 @@
 //!   reference implementations.
 //!
 //! What an attention head looks at becomes a mask:
-//! - [`mass_threshold`] keeps the tokens that hold most of the attention, [`grow`]
+//! - [`mass_threshold`] keeps the tokens that hold most of the attention, [`Growth`]
 //!   those that a stroke of the attention brush reaches;
 //! - [`Features`] finds tokens that are like others, on this photo and on further
 //!   ones;
@@ -57,7 +57,7 @@ mod token_mask;
 #[cfg(test)]
 mod testing;
 
-pub use brush::grow;
+pub use brush::Growth;
 pub use color_map::ColorMap;
 pub use error::AttentionError;
 pub use layers::{Direction, LayerMaps, Layers, Place};

@@ -176,6 +176,7 @@ impl Features {
         Ok(Prototype {
             mean: self.mean.clone(),
             direction,
+            tokens: chosen.len(),
             average,
             deviation: (variance / own.len() as f32).sqrt(),
             lowest: own.into_iter().fold(1.0, f32::min),
@@ -216,6 +217,8 @@ pub struct Prototype {
     /// The mean of the tokens' centred features of unit length, again of unit
     /// length.
     direction: Vec<f32>,
+    /// How many tokens it is of.
+    pub tokens: usize,
     /// Mean similarity of the tokens that it is of.
     pub average: f32,
     /// Standard deviation of their similarities.

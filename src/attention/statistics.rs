@@ -9,7 +9,7 @@ use crate::task::Task;
 use rayon::prelude::*;
 
 /// How one attention head behaves on one photo: means over its queries, those
-/// that are window padding left out.
+/// that are padding left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeadStatistics {
     /// Entropy of a row in nats, over all keys: 0 where one key gets
@@ -45,8 +45,20 @@ pub fn statistics(
     pixels_per_token: (f64, f64),
     task: Task<'_>,
 ) -> Result<Vec<HeadStatistics>, AttentionError> {
+    let scale = Scale {
+        token: pixels_per_token,
+        asking: None,
+    };
+    measured(record, scale, task)
+}
+
+fn measured(
+    record: &QueryKey,
+    scale: Scale,
+    task: Task<'_>,
+) -> Result<Vec<HeadStatistics>, AttentionError> {
     let groups = (0..record.group_count()).into_par_iter();
-    let sums = groups.map(|index| group_sums(record, index, pixels_per_token, task));
+    let sums = groups.map(|index| group_sums(record, index, scale, task));
     let sums: Result<Vec<_>, AttentionError> = sums.collect();
     Ok(total(sums?, record.attention_heads)
         .iter()
@@ -54,21 +66,59 @@ pub fn statistics(
         .collect())
 }
 
-/// [`statistics`] with distances in pixels of the photo, of which `view` is the
-/// part under the query grid; in tokens where queries have no place.
+/// [`statistics`] with distances in pixels of the photo of (width, height)
+/// pixels, of which `view` is the part under the query grid; in tokens where
+/// queries have no place.
+///
+/// Queries whose centre lies beside the photo, on padding that makes it a
+/// square, are left out like those on the padding of windows: they ask about
+/// nothing, and of a 3:2 photo they would be a third of SAM's. Attention that
+/// others pay to them counts.
 ///
 /// # Errors
 /// [`AttentionError::Cancelled`].
 pub fn statistics_on_photo(
     record: &QueryKey,
     view: View,
+    (width, height): (u32, u32),
     task: Task<'_>,
 ) -> Result<Vec<HeadStatistics>, AttentionError> {
     let token = record.query_tokens.grid.map_or((1.0, 1.0), |grid| {
         let token = view.image_from_token(grid, 0, 0);
         (token.width(), token.height())
     });
-    statistics(record, token, task)
+    let photo = View {
+        left: -view.left,
+        top: -view.top,
+        right: f64::from(width) - view.left,
+        bottom: f64::from(height) - view.top,
+    };
+    let asking = Some(photo);
+    measured(record, Scale { token, asking }, task)
+}
+
+/// How tokens lie on pixels.
+#[derive(Clone, Copy)]
+struct Scale {
+    /// Size (x, y) of a token of the query grid in pixels.
+    token: (f64, f64),
+    /// What a query's centre has to lie in to count, in pixels from the upper
+    /// left corner of the query grid.
+    asking: Option<View>,
+}
+
+impl Scale {
+    /// Whether a query there counts.
+    fn asks(&self, place: &Place) -> bool {
+        match (place, self.asking) {
+            (Place::Padding, _) => false,
+            (Place::At(x, y), Some(photo)) => {
+                let (x, y) = (f64::from(*x), f64::from(*y));
+                (photo.left..photo.right).contains(&x) && (photo.top..photo.bottom).contains(&y)
+            }
+            (Place::At(..) | Place::Prefix, _) => true,
+        }
+    }
 }
 
 /// What is summed over queries.
@@ -120,7 +170,7 @@ fn total(parts: Vec<Vec<Sums>>, heads: usize) -> Vec<Sums> {
 fn group_sums(
     record: &QueryKey,
     index: usize,
-    pixels: (f64, f64),
+    scale: Scale,
     task: Task<'_>,
 ) -> Result<Vec<Sums>, AttentionError> {
     task.check()?;
@@ -128,7 +178,7 @@ fn group_sums(
     let heads = (0..record.attention_heads).into_par_iter();
     let heads: candle_core::Result<Vec<PackedHead>> =
         heads.map(|head| group.packed(head)).collect();
-    let layout = Layout::new(record, index, &group, pixels);
+    let layout = Layout::new(record, index, &group, scale);
     let heads = heads?;
     let blocks = layout.asking.par_chunks(BLOCK);
     let sums = blocks.map(|places| {
@@ -141,7 +191,7 @@ fn group_sums(
 
 /// Where the tokens of a group lie.
 struct Layout {
-    /// Places of the queries that are no padding.
+    /// Places of the queries that count.
     asking: Vec<usize>,
     /// Centre of each query in pixels, if it has a place.
     queries: Vec<Option<(f32, f32)>>,
@@ -157,19 +207,19 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(record: &QueryKey, index: usize, group: &Group<'_>, pixels: (f64, f64)) -> Self {
+    fn new(record: &QueryKey, index: usize, group: &Group<'_>, scale: Scale) -> Self {
         let side = |tokens: Tokens, count: usize, size: (f64, f64)| -> Vec<Place> {
             let place = |place| Place::of(record.grouping, tokens, index, place, size);
             (0..count).map(place).collect()
         };
         let reduced = record.reduction.max(1) as f64;
-        let queries = side(record.query_tokens, group.queries(), pixels);
-        let coarse = (pixels.0 * reduced, pixels.1 * reduced);
+        let queries = side(record.query_tokens, group.queries(), scale.token);
+        let coarse = (scale.token.0 * reduced, scale.token.1 * reduced);
         let keys = side(record.key_tokens, group.keys(), coarse);
         let centre = |place: &Place| place.centre().unwrap_or_default();
-        let real = |(place, what): (usize, &Place)| (*what != Place::Padding).then_some(place);
+        let asks = |(place, what): (usize, &Place)| scale.asks(what).then_some(place);
         Self {
-            asking: queries.iter().enumerate().filter_map(real).collect(),
+            asking: queries.iter().enumerate().filter_map(asks).collect(),
             queries: queries.iter().map(Place::centre).collect(),
             keys_x: keys.iter().map(|key| centre(key).0).collect(),
             keys_y: keys.iter().map(|key| centre(key).1).collect(),

@@ -66,9 +66,15 @@ impl TokenMask {
     /// The connected part that holds the token at (row, column), tokens that
     /// touch at a corner belonging together; empty if that is not in the set.
     pub fn component(&self, row: usize, column: usize) -> Self {
-        let holds = |part: &Self| part.at(row, column);
-        let part = self.components().into_iter().find(holds);
-        part.unwrap_or_else(|| Self::empty(self.grid))
+        let mut part = Self::empty(self.grid);
+        let mut reached = vec![(row, column)];
+        while let Some((row, column)) = reached.pop() {
+            if self.at(row, column) && !part.at(row, column) {
+                part.insert(row, column);
+                reached.extend(around(row, column));
+            }
+        }
+        part
     }
 
     /// The connected parts, tokens that touch at a corner belonging together;
@@ -101,9 +107,7 @@ impl TokenMask {
     pub fn dilated(&self) -> Self {
         let mut mask = Self::empty(self.grid);
         for (row, column) in self.tokens() {
-            for row in row.saturating_sub(1)..=row + 1 {
-                (column.saturating_sub(1)..=column + 1).for_each(|at| mask.insert(row, at));
-            }
+            around(row, column).for_each(|(row, column)| mask.insert(row, column));
         }
         mask
     }
@@ -111,10 +115,7 @@ impl TokenMask {
     /// Whether the token at (row, column) or one of its eight neighbours is in
     /// the set.
     pub fn touches(&self, row: usize, column: usize) -> bool {
-        let rows = row.saturating_sub(1)..=row.saturating_add(1);
-        let columns = || column.saturating_sub(1)..=column.saturating_add(1);
-        rows.into_iter()
-            .any(|row| columns().any(|column| self.at(row, column)))
+        around(row, column).any(|(row, column)| self.at(row, column))
     }
 
     /// 1 for the tokens in the set, 0 for the others: what
@@ -141,6 +142,12 @@ impl TokenMask {
         let inside = row < self.grid.rows && column < self.grid.columns;
         inside.then(|| row * self.grid.columns + column)
     }
+}
+
+/// A token and its eight neighbours, of which some may not be on the grid.
+fn around(row: usize, column: usize) -> impl Iterator<Item = (usize, usize)> {
+    let near = |at: usize| at.saturating_sub(1)..=at.saturating_add(1);
+    near(row).flat_map(move |row| near(column).map(move |column| (row, column)))
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     write(args, &found, held.as_ref(), &photo)?;
     print(&if args.json {
         let title = &observed.model.info.title;
-        let reports = reports(args, (title, layers.count()), &found)?;
+        let reports = reports(args, (title, layers.count()), &found, &photo)?;
         json_line(&printed(args, reports, held.as_ref(), times))?
     } else {
         told(args, &found)
@@ -186,6 +186,7 @@ fn reports(
     args: &Args,
     (title, layers): (&str, usize),
     found: &[Found<'_>],
+    photo: &Photo,
 ) -> Result<Reports, Failure> {
     let model = args.model.to_string_lossy();
     let (kind, heads) = args.what.names();
@@ -205,7 +206,7 @@ fn reports(
         let prefix = found.rows.first().map_or(&[][..], |row| &row.prefix);
         let report = Report::new(&subject, &maps, prefix);
         Ok(if args.statistics {
-            report.with_statistics(&found.statistics()?)
+            report.with_statistics(&found.statistics(photo)?)
         } else {
             report
         })

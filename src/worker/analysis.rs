@@ -236,15 +236,18 @@ pub struct PromptAttention {
 
 /// Answer what the records alone tell.
 pub(super) fn of_records(
-    inspection: &Inspection,
-    analysis: &Analysis,
+    Question {
+        photo,
+        inspection,
+        analysis,
+    }: Question<'_>,
     task: Task<'_>,
 ) -> Option<Result<Analysed, AttentionError>> {
     let layers = &inspection.layers;
     Some(match analysis {
         Analysis::Rows(place) => Ok(Analysed::Rows(layers.all_look(place))),
         Analysis::Reverse => prepared(layers, task),
-        Analysis::Statistics => measured(layers, task),
+        Analysis::Statistics => measured(layers, photo, task),
         Analysis::Rollout(place, options) => rolled(layers, place, options, task),
         Analysis::Prompt(_)
         | Analysis::Relevance { .. }
@@ -261,9 +264,10 @@ fn prepared(layers: &Layers, task: Task<'_>) -> Result<Analysed, AttentionError>
     Ok(Analysed::Reverse(all?.into()))
 }
 
-fn measured(layers: &Layers, task: Task<'_>) -> Result<Analysed, AttentionError> {
+fn measured(layers: &Layers, photo: &Photo, task: Task<'_>) -> Result<Analysed, AttentionError> {
+    let size = (photo.width(), photo.height());
     let all = each(layers, task, |record, task| {
-        statistics_on_photo(record, layers.view, task)
+        statistics_on_photo(record, layers.view, size, task)
     });
     Ok(Analysed::Statistics(all?))
 }
@@ -341,7 +345,7 @@ pub(super) fn answer(
         });
     }
     let told = steps.run(Stage::Analysing, |task| {
-        of_records(inspection, analysis, task).transpose()
+        of_records(question, task).transpose()
     })?;
     match told {
         Some(analysed) => Ok(analysed),

@@ -133,13 +133,13 @@ impl ShownRow {
         let path = photo.path();
         let image = path.map_or_else(|| photo.name(), |path| path.to_string_lossy().into_owned());
         let compared = self.compared.as_ref().map(|compared| {
-            let (shown, report) = (compared.shown.clone(), compared.report(task)?);
+            let (shown, report) = (compared.shown.clone(), compared.report(photo, task)?);
             Ok::<_, AttentionError>(Compared { shown, report })
         });
         let printed = Printed {
             image,
             shown: self.shown.clone(),
-            report: self.report(task)?,
+            report: self.report(photo, task)?,
             compared: compared.transpose()?,
         };
         let text = serde_json::to_string_pretty(&printed)
@@ -147,7 +147,7 @@ impl ShownRow {
         Ok((text + "\n").into_bytes())
     }
 
-    fn report(&self, task: Task<'_>) -> Result<Report, AttentionError> {
+    fn report(&self, photo: &Photo, task: Task<'_>) -> Result<Report, AttentionError> {
         let record = record(&self.layers, self.layer)?;
         let subject = Subject {
             model: &self.model,
@@ -163,7 +163,11 @@ impl ShownRow {
         let report = Report::new(&subject, &[&self.map], &self.prefix);
         Ok(match &self.statistics {
             Some(known) => report.with_statistics(known),
-            None => report.with_statistics(&statistics_on_photo(record, self.layers.view, task)?),
+            None => {
+                let size = (photo.width(), photo.height());
+                let found = statistics_on_photo(record, self.layers.view, size, task)?;
+                report.with_statistics(&found)
+            }
         })
     }
 }

@@ -39,6 +39,8 @@ struct Running {
     stage: Option<Stage>,
     /// Replaced while it does work that its successor needs as well.
     superseded: bool,
+    /// Whether its encoding of the photo is there for the next job.
+    keeps_encoding: bool,
     keeps_work: bool,
     outlives_window: bool,
 }
@@ -54,6 +56,7 @@ impl Running {
             cancel: job.cancel.clone(),
             stage: None,
             superseded: false,
+            keeps_encoding: keeps_encoding(&job.kind),
             keeps_work: keeps_work(&job.kind),
             outlives_window: outlives_window(&job.kind),
         }
@@ -69,7 +72,7 @@ impl Running {
         };
         let shared = match self.stage {
             Some(Stage::LoadingModel) => self.model.as_ref() == model_of(&newer.kind),
-            Some(Stage::Encoding) => same_photo,
+            Some(Stage::Encoding) => same_photo && self.keeps_encoding,
             _ => false,
         };
         if shared {
@@ -178,6 +181,18 @@ fn model_of(kind: &JobKind) -> Option<&OsString> {
         | JobKind::Inspect { model, .. } => Some(model),
         _ => None,
     }
+}
+
+/// Whether what the job encodes is the photo as its model sees it, which is kept
+/// for the next job: not with attention heads off, nor another photo.
+fn keeps_encoding(kind: &JobKind) -> bool {
+    let JobKind::Analyse { analysis, .. } = kind else {
+        return true;
+    };
+    !matches!(
+        analysis.kind(),
+        AnalysisKind::WhatIf | AnalysisKind::Rank | AnalysisKind::SimilarIn
+    )
 }
 
 /// Whether stopping the job could lose work: these cannot be cancelled.

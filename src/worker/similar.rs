@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::analysis::{Elsewhere, Likeness, Similar};
 use super::engine::{Observed, Seen};
 use crate::attention::{
-    AttentionError, Candidate, Features, Prototype, TokenMask, candidates, tokens_under,
+    AttentionError, Candidate, Features, Heatmap, Prototype, TokenMask, candidates, tokens_under,
 };
 use crate::models::geometry::View;
 use crate::nn::capture::Grouping;
@@ -60,12 +60,8 @@ pub(super) fn similar_in(
         }
     };
     let map = features.similarity(&prototype)?;
-    let size = own.as_ref().map_or(0, TokenMask::count);
-    let areas = candidates(&map, own.as_ref(), least);
-    let areas = areas.into_iter();
-    let areas = areas.filter(|area| area.tokens.count() as f32 >= LEAST_SIZE * size as f32);
     Ok(Similar {
-        areas: areas.take(MOST).collect(),
+        areas: areas(&map, own.as_ref(), (&prototype, least)),
         prototype,
         least,
         map,
@@ -90,11 +86,24 @@ pub(super) fn elsewhere_in(
     least: f32,
 ) -> Result<Elsewhere, AttentionError> {
     let map = features.similarity(prototype)?;
-    let areas: Vec<Candidate> = candidates(&map, None, least);
+    let areas = areas(&map, None, (prototype, least));
     Ok(Elsewhere {
         score: areas.first().map(|best| best.score),
-        areas: areas.len().min(MOST),
+        areas: areas.len(),
     })
+}
+
+/// The best areas that are like the prototype, less its `own`, if they are of
+/// some size.
+fn areas(
+    map: &Heatmap,
+    own: Option<&TokenMask>,
+    (prototype, least): (&Prototype, f32),
+) -> Vec<Candidate> {
+    let smallest = LEAST_SIZE * prototype.tokens as f32;
+    let large = |area: &Candidate| area.tokens.count() as f32 >= smallest;
+    let areas = candidates(map, own, least).into_iter();
+    areas.filter(large).take(MOST).collect()
 }
 
 /// A similarity that is this share of the way from `suggested` to 1.

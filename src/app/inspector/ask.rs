@@ -58,8 +58,20 @@ impl App {
         middle().unwrap_or(at)
     }
 
-    /// Pin a place of the photo, or unpin what is pinned there.
+    /// Whether a place lies on the open photo.
+    pub(super) fn is_on_photo(&self, [x, y]: [f32; 2]) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            let (width, height) = (open.photo.width() as f32, open.photo.height() as f32);
+            (0.0..width).contains(&x) && (0.0..height).contains(&y)
+        })
+    }
+
+    /// Pin a place of the photo, or unpin what is pinned there. Beside the photo
+    /// there is nothing to pin.
     pub fn pin(&mut self, at: [f32; 2]) {
+        if !self.is_on_photo(at) {
+            return;
+        }
         let same = self.token_at(at);
         let tokens: Vec<_> = self
             .inspector
@@ -81,14 +93,11 @@ impl App {
         self.inspect();
     }
 
-    /// The token of the shown layer under a place of the photo.
+    /// The token of the encoder's chosen layer under a place of the photo.
     fn token_at(&self, [x, y]: [f32; 2]) -> Option<(usize, usize)> {
         let layers = &self.inspector.inspection()?.layers;
-        let grid = layers
-            .records
-            .get(self.inspector.layer)?
-            .query_tokens
-            .grid?;
+        let (layer, _) = self.inspector.of_encoder()?;
+        let grid = layers.records.get(layer)?.query_tokens.grid?;
         layers.view.token_from_image(grid, x.into(), y.into())
     }
 
@@ -394,6 +403,19 @@ impl Inspector {
                 self.subject = Subject::Heads;
             }
         }
+    }
+
+    /// The layer and attention heads that are chosen of the encoder, also while
+    /// the prompt decoder is looked into; all of them if none is named. `None`
+    /// before it was recorded.
+    pub(super) fn of_encoder(&self) -> Option<(usize, &[usize])> {
+        let last = self.inspection()?.layers.records.len().checked_sub(1)?;
+        let (layer, heads) = match (self.asking, &self.aside) {
+            (Asking::Prompt, Some((layer, heads))) => (*layer, &heads[..]),
+            (Asking::Prompt, None) => (last, &[][..]),
+            _ => (self.layer, &self.heads[..]),
+        };
+        Some((layer.min(last), heads))
     }
 
     fn is_awaited(&self, asked: &Asked) -> bool {

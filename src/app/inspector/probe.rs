@@ -3,22 +3,92 @@
 
 use super::state::Asking;
 use crate::app::App;
-use crate::attention::{Direction, Heads, TokenMask, grow};
+use crate::attention::{AttentionError, Direction, Growth, Heads, Layers, TokenMask, key_view};
 use crate::document::brush;
 use crate::label::Mask;
+use crate::models::geometry::View;
+use std::sync::Arc;
 
 /// A stroke of the attention tool.
-#[derive(Clone, Debug, Default)]
 pub(in crate::app) struct Probe {
     /// Where it went, in photo pixels.
     path: Vec<[f32; 2]>,
     /// Whether it grows along the attention, instead of asking.
     grows: bool,
+    /// What it has grown to, once it lies on a token.
+    growing: Option<Growing>,
+}
+
+/// A stroke that grows.
+struct Growing {
+    along: Along,
+    growth: Growth,
+    /// So many places of the stroke have been added.
+    added: usize,
+}
+
+/// What a stroke grows along: if any of this changes, it grows anew.
+#[derive(Clone)]
+struct Along {
+    layers: Layers,
+    layer: usize,
+    heads: Heads,
+    reach: f32,
+}
+
+impl PartialEq for Along {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.layers.records, &other.layers.records)
+            && (self.layer, &self.heads, self.reach) == (other.layer, &other.heads, other.reach)
+    }
+}
+
+impl Along {
+    /// What a stroke has grown to that goes along `path`, in photo pixels; with
+    /// the part of the photo under its grid. `None` if it began on no token.
+    fn grow(
+        self,
+        known: Option<Growing>,
+        path: &[[f32; 2]],
+    ) -> Result<Option<(Growing, TokenMask, View)>, AttentionError> {
+        let record = self.layers.records.get(self.layer);
+        let Some((record, grid)) = record.and_then(|of| Some((of, of.query_tokens.grid?))) else {
+            return Ok(None);
+        };
+        let of = |at: &[f32; 2]| {
+            let [x, y] = at.map(f64::from);
+            self.layers.view.token_from_image(grid, x, y)
+        };
+        let mut growing = match known.filter(|known| known.along == self) {
+            Some(known) => known,
+            None => {
+                let Some(start) = path.iter().find_map(of) else {
+                    return Ok(None);
+                };
+                Growing {
+                    growth: Growth::new(record, &self.heads, start, self.reach)?,
+                    along: self.clone(),
+                    added: 0,
+                }
+            }
+        };
+        let mut tokens: Vec<_> = path.iter().skip(growing.added).filter_map(of).collect();
+        tokens.dedup();
+        growing.growth.add(&tokens)?;
+        growing.added = path.len();
+        let (grown, view) = (growing.growth.tokens(), key_view(record, self.layers.view));
+        Ok(Some((growing, grown, view)))
+    }
 }
 
 impl App {
-    /// Put the attention tool down at a place of the photo.
+    /// Put the attention tool down at a place of the photo. Beside the photo, it
+    /// does nothing.
     pub fn probe_begin(&mut self, at: [f32; 2]) {
+        if !self.is_on_photo(at) {
+            return;
+        }
+        self.inspector.grown = None;
         let grows = self.inspector.grows;
         if grows {
             self.drop_offer();
@@ -26,6 +96,7 @@ impl App {
         self.inspector.probe = Some(Probe {
             path: vec![at],
             grows,
+            growing: None,
         });
         if grows {
             self.grow();
@@ -91,33 +162,16 @@ impl App {
 
     /// Follow the attention of the chosen attention heads from the stroke.
     fn grow(&mut self) {
-        let inspector = &self.inspector;
-        let (Some(probe), Some(known)) = (&inspector.probe, inspector.inspection()) else {
+        let Some(along) = self.along() else { return };
+        let Some(probe) = &mut self.inspector.probe else {
             return;
         };
-        let layers = &known.layers;
-        let Some(record) = layers.records.get(inspector.layer) else {
-            return;
-        };
-        let Some(grid) = record.query_tokens.grid else {
-            return;
-        };
-        let token =
-            |[x, y]: &[f32; 2]| layers.view.token_from_image(grid, (*x).into(), (*y).into());
-        let mut tokens: Vec<_> = probe.path.iter().filter_map(token).collect();
-        tokens.dedup();
-        let Some(start) = tokens.first().copied() else {
-            return;
-        };
-        let heads = match inspector.heads[..] {
-            [] => Heads::Set((0..record.attention_heads).collect(), inspector.fusion),
-            _ => Heads::Set(inspector.heads.clone(), inspector.fusion),
-        };
-        let reach = self.settings.attention.reach;
-        let grown = grow(record, &heads, start, &tokens, reach);
-        let view = crate::attention::key_view(record, layers.view);
-        match grown {
-            Ok(tokens) => self.inspector.grown = Some((tokens, view)),
+        match along.grow(probe.growing.take(), &probe.path) {
+            Ok(None) => return,
+            Ok(Some((growing, tokens, view))) => {
+                probe.growing = Some(growing);
+                self.inspector.grown = Some((tokens, view));
+            }
             Err(error) => {
                 self.inspector.probe = None;
                 self.notices
@@ -125,6 +179,24 @@ impl App {
             }
         }
         self.inspector.direction = Direction::From;
+    }
+
+    /// What a stroke grows along: the attention heads that are chosen of the
+    /// encoder.
+    fn along(&self) -> Option<Along> {
+        let inspector = &self.inspector;
+        let layers = inspector.inspection()?.layers.clone();
+        let (layer, heads) = inspector.of_encoder()?;
+        let heads = match heads {
+            [] => (0..layers.records.get(layer)?.attention_heads).collect(),
+            some => some.to_vec(),
+        };
+        Some(Along {
+            heads: Heads::Set(heads, inspector.fusion),
+            reach: self.settings.attention.reach,
+            layer,
+            layers,
+        })
     }
 
     fn offer_grown(&mut self) {
@@ -135,7 +207,7 @@ impl App {
     }
 
     /// Bring a set of tokens to the photo's pixels, and offer that.
-    pub(super) fn refine(&mut self, tokens: &TokenMask, view: crate::models::geometry::View) {
+    pub(super) fn refine(&mut self, tokens: &TokenMask, view: View) {
         use super::state::Asked;
         use crate::worker::Analysis;
         if tokens.is_empty() {

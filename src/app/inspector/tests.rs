@@ -1,6 +1,7 @@
 //! The inspector without a window, on the fake engine.
 
 mod experiment;
+mod probe;
 mod refusals;
 mod search;
 

@@ -17,6 +17,18 @@ fn two_objects(share: f32) -> QueryKey {
     with_weights(tokens(1, grid(1, 6)), &[&weights])
 }
 
+fn grow(
+    record: &QueryKey,
+    heads: &Heads,
+    start: (usize, usize),
+    path: &[(usize, usize)],
+    reach: f32,
+) -> Result<TokenMask, AttentionError> {
+    let mut growth = Growth::new(record, heads, start, reach)?;
+    growth.add(path)?;
+    Ok(growth.tokens())
+}
+
 fn columns(record: &QueryKey, start: usize, path: &[usize], reach: f32) -> Vec<usize> {
     let path: Vec<_> = path.iter().map(|column| (0, *column)).collect();
     let mask = grow(record, &Heads::One(0), (0, start), &path, reach).unwrap();
@@ -128,6 +140,34 @@ fn what_makes_no_sense_is_refused() {
 }
 
 proptest! {
+    #[test]
+    fn it_does_not_matter_how_a_stroke_is_cut(
+        seed in 0u64..1000,
+        path in prop::collection::vec((0usize..5, 0usize..7), 0..130),
+        pieces in 1usize..9,
+        kind in 0usize..10,
+    ) {
+        // The grids differ.
+        let record = every_kind().swap_remove(kind);
+        let Some(map) = record.query_tokens.grid.filter(|_| record.key_tokens.grid.is_some())
+        else {
+            return Ok(());
+        };
+        let inside = |at: &(usize, usize)| (at.0 % map.rows, at.1 % map.columns);
+        let path: Vec<_> = path.iter().map(inside).collect();
+        let start = inside(&(seed as usize, seed as usize / 7));
+        let whole = grow(&record, &Heads::Mean, start, &path, 0.5).unwrap();
+        let mut growth = Growth::new(&record, &Heads::Mean, start, 0.5).unwrap();
+        let mut before = growth.tokens();
+        for piece in path.chunks(pieces) {
+            growth.add(piece).unwrap();
+            let now = growth.tokens();
+            prop_assert_eq!(before.union(&now), now.clone(), "it only grows");
+            before = now;
+        }
+        prop_assert_eq!(before, whole);
+    }
+
     #[test]
     fn reaching_further_never_gives_less(
         seed in 0u64..1000,

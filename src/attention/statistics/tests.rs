@@ -121,6 +121,35 @@ fn padding_and_prompts_are_told_apart() {
 }
 
 #[test]
+fn queries_beside_the_photo_do_not_count() {
+    // Three tokens of 10 pixels, of which the last lies below a photo of 25; its
+    // centre is the photo's lower edge.
+    let weights = [0.5, 0.3, 0.2, 0.3, 0.5, 0.2, 0.01, 0.01, 0.98];
+    let record = with_weights(tokens(0, grid(3, 1)), &[&weights]);
+    let view = View::whole((10, 30));
+    let on = |height| {
+        let found = detached(|task| statistics_on_photo(&record, view, (10, height), task));
+        found.unwrap()[0]
+    };
+    let entropy = |row: &[f32]| row.iter().map(|w| -w * w.ln()).sum::<f32>();
+    let two = (entropy(&weights[..3]) + entropy(&weights[3..6])) / 2.0;
+    assert!((on(25).entropy - two).abs() < 1e-5);
+    // What the others look at there still counts.
+    let distance = (0.3 * 10.0 + 0.2 * 20.0 + 0.3 * 10.0 + 0.2 * 10.0) / 2.0;
+    assert!((on(25).mean_distance.unwrap() - distance).abs() < 1e-4);
+    assert_eq!(on(26), of(&record, (10.0, 10.0))[0]);
+    assert_eq!(on(30), on(26));
+    // The photo may be in the middle of its frame, or larger than it.
+    let framed = |view| detached(|task| statistics_on_photo(&record, view, (10, 10), task));
+    let middle = View {
+        top: -10.0,
+        bottom: 20.0,
+        ..view
+    };
+    assert!((framed(middle).unwrap()[0].entropy - entropy(&weights[3..6])).abs() < 1e-5);
+}
+
+#[test]
 fn it_can_be_cancelled() {
     let cancel = Cancel::new();
     cancel.cancel();

@@ -70,6 +70,10 @@ proptest! {
         prop_assert_eq!(sum, mask.count());
         let all = parts.iter().fold(TokenMask::empty(mask.grid), |all, part| all.union(part));
         prop_assert_eq!(&all, &mask);
+        for part in &parts {
+            let of_each = part.tokens().into_iter().map(|(row, column)| mask.component(row, column));
+            prop_assert!(of_each.into_iter().all(|found| found == *part));
+        }
         // No token of one part touches another part.
         for (index, part) in parts.iter().enumerate() {
             let others = parts.iter().enumerate().filter(|(other, _)| *other != index);

@@ -123,8 +123,9 @@ impl<'a> Found<'a> {
     }
 
     /// The statistics of the layer's attention heads, in pixels of the photo.
-    pub fn statistics(&self) -> Result<Vec<HeadStatistics>, AttentionError> {
-        detached(|task| statistics_on_photo(self.record, self.queries, task))
+    pub fn statistics(&self, photo: &Photo) -> Result<Vec<HeadStatistics>, AttentionError> {
+        let size = (photo.width(), photo.height());
+        detached(|task| statistics_on_photo(self.record, self.queries, size, task))
     }
 }
 

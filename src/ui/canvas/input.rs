@@ -122,6 +122,7 @@ impl Pointer {
                 Event::WindowFocused(false) => {
                     self.flush(hands.app);
                     hands.app.stroke_end();
+                    hands.app.probe_end(false);
                     self.let_go();
                 }
                 _ => {}

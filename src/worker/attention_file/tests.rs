@@ -185,7 +185,8 @@ fn the_description_says_what_is_shown() {
 fn statistics_that_are_not_known_are_computed() {
     let (_folder, photo) = photo();
     let layers = layers(&photo).unwrap();
-    let known = detached(|task| statistics_on_photo(&layers.records[1], layers.view, task));
+    let size = (photo.width(), photo.height());
+    let known = detached(|task| statistics_on_photo(&layers.records[1], layers.view, size, task));
     let computed = read_json(shown(&photo, None), &photo);
     let given = read_json(shown(&photo, Some(known.unwrap())), &photo);
     assert_eq!(computed, given);

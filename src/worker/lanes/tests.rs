@@ -375,3 +375,28 @@ fn analyses_of_an_older_document_are_dropped() {
     queue.finished();
     assert_eq!(drain(&mut queue), [4]);
 }
+
+#[test]
+fn an_encoding_that_is_not_kept_is_not_waited_for() {
+    let p = photo();
+    let newer = analyses(&p);
+    for (older, newer) in analyses(&p).into_iter().zip(newer) {
+        let JobKind::Analyse { analysis, .. } = &older else {
+            panic!("it is a question");
+        };
+        let kind = analysis.kind();
+        let mut queue = EngineQueue::default();
+        queue.push(job(1, 1, older));
+        let running = queue.pop().unwrap();
+        queue.enter(Stage::Encoding).unwrap();
+        queue.push(job(2, 1, newer));
+        let lost = [
+            AnalysisKind::WhatIf,
+            AnalysisKind::Rank,
+            AnalysisKind::SimilarIn,
+        ];
+        let cancelled = running.cancel.is_cancelled();
+        assert_eq!(cancelled, lost.contains(&kind), "{kind:?}");
+        assert_eq!(queue.finished(), !cancelled);
+    }
+}

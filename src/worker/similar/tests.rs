@@ -103,6 +103,35 @@ fn what_was_found_before_is_counted_on_another_photo() {
 }
 
 #[test]
+fn specks_are_left_out_on_every_photo() {
+    // A strip of 20 tokens of a thing, and one such token by itself.
+    let grid = Grid {
+        rows: 1,
+        columns: 40,
+    };
+    let thing = |at: usize| at < 20 || at == 30;
+    let values = (0..40).map(|at| if thing(at) { 1.0 } else { -1.0 });
+    let features = Features::new(grid, 1, values.collect()).unwrap();
+    let prototype = |count: usize| {
+        let tokens: Vec<_> = (0..count).map(|column| (0, column)).collect();
+        let tokens = TokenMask::from_tokens(grid, &tokens);
+        Arc::new(features.prototype(&tokens).unwrap())
+    };
+    for (count, areas) in [(10, 2), (11, 1), (20, 1)] {
+        let prototype = prototype(count);
+        assert_eq!(prototype.tokens, count);
+        let elsewhere = elsewhere_in(&features, &prototype, 0.5).unwrap();
+        assert_eq!(elsewhere.areas, areas, "like {count} tokens");
+        let known = Likeness::Known {
+            prototype,
+            least: 0.5,
+        };
+        let here = similar_in(&features, VIEW, &known).unwrap();
+        assert_eq!(here.areas.len(), areas, "like {count} tokens");
+    }
+}
+
+#[test]
 fn each_kind_of_model_has_features() {
     // The embedding without padding, output tokens, and the last keys.
     for (name, rows, columns) in [("sam_slim", 5, 6), ("vit", 4, 4), ("segformer", 2, 2)] {
