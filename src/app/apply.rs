@@ -226,7 +226,7 @@ impl App {
             self.stroke_cancel();
         } else if open.prompting.is_under_way() {
             self.drop_offer();
-        } else if !(self.tool == Tool::Attention && self.clear_probes())
+        } else if !(self.tool == Tool::Attention && self.step_back())
             && let Some(open) = &mut self.open
         {
             open.selection.clear();

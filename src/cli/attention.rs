@@ -36,6 +36,9 @@ struct Printed {
     image: String,
     #[serde(flatten)]
     reports: Reports,
+    /// The class whose score is explained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mass: Option<MassReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +124,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     print(&if args.json {
         let title = &observed.model.info.title;
         let reports = reports(args, (title, layers.count()), &found, &photo)?;
-        json_line(&printed(args, reports, held.as_ref(), times))?
+        let class = found.first().and_then(|found| found.class.clone());
+        json_line(&Printed {
+            class,
+            ..printed(args, reports, held.as_ref(), times)
+        })?
     } else {
         told(args, &found)
     })
@@ -237,6 +244,7 @@ fn printed(
     Printed {
         image: shown(&args.image),
         reports,
+        class: None,
         mass,
         output: files.output.as_deref().map(shown),
         npy: files.npy.as_deref().map(shown),
@@ -260,6 +268,9 @@ fn told(args: &Args, found: &[Found<'_>]) -> String {
     };
     let grid = one.rows.first().and_then(|row| row.grid.as_ref());
     let (columns, rows) = grid.map_or((0, 0), |map| (map.grid.columns, map.grid.rows));
+    if let Some(class) = &one.class {
+        return format!("Wrote {files}: what {class} rests on, {columns} × {rows} tokens.\n");
+    }
     let (index, layer) = (one.index, &one.record.layer);
     format!("Wrote {files}: layer {index} ({layer}), {columns} × {rows} tokens.\n")
 }

@@ -171,7 +171,7 @@ pub mod canvas {
     /// both themes, since it lies on a heatmap.
     pub const MASS: Color32 = Color32::from_rgb(0x4C, 0xC2, 0xFF);
     /// Opacity of the ink over what a token cannot see.
-    pub const VEIL: f32 = 0.45;
+    pub const VEIL: f32 = 0.3;
     /// Dashes around attention windows, and the gaps between them.
     pub const WINDOW_DASH: f32 = 4.0;
 }

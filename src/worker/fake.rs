@@ -279,7 +279,7 @@ impl Engine for FakeEngine {
         _options: &predict::Options,
         _steps: &Steps<'_>,
     ) -> Result<Observed, JobError> {
-        Err(JobError::Failed("there is nothing to observe".to_owned()))
+        Err(JobError::Failed("there is no attention to see".to_owned()))
     }
 
     fn inspect(

@@ -108,6 +108,31 @@ impl ModelEngine {
         Ok(Some(self.encoded(photo, steps)?.1))
     }
 
+    /// The model whose features tell what is alike, and how it is shown photos:
+    /// features of models that were trained to give classes to pixels tell those
+    /// apart and little else, so for them it is the one that answers prompts.
+    fn describer(&self, inspection: &Inspection) -> (OsString, predict::Options) {
+        match inspection.model.can(Capability::ClassMap) {
+            true => (self.prompter.clone(), predict::Options::default()),
+            false => (inspection.name.clone(), inspection.options.clone()),
+        }
+    }
+
+    /// What it made of the photo that is open.
+    fn described(
+        &mut self,
+        photo: &Arc<Photo>,
+        inspection: &Inspection,
+        steps: &Steps<'_>,
+    ) -> Result<Observed, JobError> {
+        if inspection.model.can(Capability::ClassMap) {
+            let (model, encoding, _) = self.encoded(photo, steps)?;
+            let seen = Seen::Encoding(encoding);
+            return Ok(Observed { model, seen });
+        }
+        self.observe(photo, &inspection.name, &inspection.options, steps)
+    }
+
     /// The prediction without some attention heads. It is not kept: the next
     /// one is without others.
     fn without(
@@ -404,7 +429,7 @@ impl Engine for ModelEngine {
                 steps.run(Stage::Decoding, |_| prompt_attention(&seen, prompt))
             }
             Analysis::Similar(what) => {
-                let seen = self.observe(photo, &inspection.name, &inspection.options, steps)?;
+                let seen = self.described(photo, inspection, steps)?;
                 let found = steps.run(Stage::Analysing, |_| similar(&seen, what))?;
                 Ok(Analysed::Similar(found))
             }
@@ -415,9 +440,10 @@ impl Engine for ModelEngine {
                 least,
             } => {
                 let photo = photo::decode(path, limits)?;
-                let model = self.model(&inspection.name, steps)?;
+                let (name, options) = self.describer(inspection);
+                let model = self.model(&name, steps)?;
                 // Not kept: nobody looks at this photo now.
-                let seen = look(&model, &photo, &inspection.options, steps)?;
+                let seen = look(&model, &photo, &options, steps)?;
                 let seen = Observed { model, seen };
                 let found = steps.run(Stage::Analysing, |_| elsewhere(&seen, prototype, *least))?;
                 Ok(Analysed::Elsewhere(found))

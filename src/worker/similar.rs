@@ -26,15 +26,15 @@ fn features(seen: &Observed) -> Result<(Features, View), AttentionError> {
         Seen::Observation(observation) => observation,
     };
     let features = match &observation.run.hidden {
-        Some(hidden) => Features::of_hidden(hidden),
+        Some(hidden) => Features::of_hidden(hidden)?,
         None => {
             let mut records = seen.records().iter().rev();
             let whole = records.find(|record| record.grouping == Grouping::Whole);
             let record = whole.or(seen.records().last());
-            Features::of_keys(record.ok_or(AttentionError::NoLayers)?)
+            Features::of_keys(record.ok_or(AttentionError::NoLayers)?)?
         }
     };
-    Ok((features?, seen.view()))
+    Ok((features, seen.view()))
 }
 
 /// Where the photo that was `seen` is like `what`.
@@ -102,8 +102,20 @@ fn areas(
 ) -> Vec<Candidate> {
     let smallest = LEAST_SIZE * prototype.tokens as f32;
     let large = |area: &Candidate| area.tokens.count() as f32 >= smallest;
+    // What is but a rim of the part itself is not another thing.
+    let around = own.map(TokenMask::dilated);
+    let beyond = |area: &Candidate| {
+        let around = around.as_ref();
+        around.is_none_or(|around| {
+            area.tokens
+                .on
+                .iter()
+                .zip(&around.on)
+                .any(|(on, own)| *on && !own)
+        })
+    };
     let areas = candidates(map, own, least).into_iter();
-    areas.filter(large).take(MOST).collect()
+    areas.filter(large).filter(beyond).take(MOST).collect()
 }
 
 /// A similarity that is this share of the way from `suggested` to 1.

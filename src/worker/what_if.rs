@@ -51,6 +51,8 @@ impl Outcome {
 /// What has changed between two predictions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
+    /// Whether it is of classes of pixels, not of one mask.
+    pub of_classes: bool,
     /// What was predicted before: the class, where there is but one answer.
     pub what: Option<String>,
     /// Intersection over union of before and after; of several classes their
@@ -70,6 +72,7 @@ impl Change {
     pub fn between(before: &Outcome, after: &Outcome) -> Option<Self> {
         match (before, after) {
             (Outcome::Mask(before, was), Outcome::Mask(after, is)) => Some(Self {
+                of_classes: false,
                 what: None,
                 iou: Some(before.iou(after)),
                 score: (*was, *is),
@@ -99,6 +102,7 @@ impl Change {
             sum += was.iou(&is);
         }
         Self {
+            of_classes: true,
             what: None,
             iou: (!names.is_empty()).then(|| sum / names.len() as f64),
             score: (confidence(before), confidence(after)),
@@ -111,6 +115,7 @@ impl Change {
         let top = before.first()?;
         let is = after.iter().find(|likely| likely.name == top.name);
         Some(Self {
+            of_classes: false,
             what: Some(top.name.clone()),
             iou: None,
             score: (top.probability, is.map_or(0.0, |likely| likely.probability)),

@@ -5,6 +5,7 @@ use super::state::{Asked, Asking, Inspector, Recorded, Subject, Subjects};
 use crate::app::{Activity, ActivityKind, App, Tool};
 use crate::attention::{Direction, Layers, Place, Reverse};
 use crate::models::{Capability, predict};
+use crate::nn::capture::{Grouping, QueryKey};
 use crate::worker::{Analysed, Analysis, AnalysisKind, Inspection, JobKind};
 
 /// Multiplications that fit between two frames: some milliseconds on two cores.
@@ -195,7 +196,7 @@ impl App {
             self.inspector.model = Some(of.model.clone());
             self.inspector.aside = None;
             self.inspector.wants_last = false;
-            self.inspector.layer = last;
+            self.inspector.layer = widest(&layers.records);
             self.inspector.heads.clear();
         }
         self.inspector.layer = self.inspector.layer.min(last);
@@ -248,6 +249,11 @@ impl App {
     }
 
     fn ask_rows(&mut self) {
+        let Some(open) = &self.open else { return };
+        if self.inspector.asking == Asking::Prompt && open.prompting.is_empty() {
+            // The prompt has been accepted or dropped.
+            self.inspector.ask_from(Asking::Pointer);
+        }
         let Some(open) = &self.open else { return };
         let prompt = (self.inspector.asking == Asking::Prompt).then(|| open.prompting.prompt());
         if let Some(prompt) = prompt {
@@ -385,6 +391,18 @@ impl App {
         }
         self.inspect();
     }
+}
+
+/// The layer to show first: the last one of those whose tokens see most of the
+/// photo.
+fn widest(records: &[QueryKey]) -> usize {
+    let sees = |record: &QueryKey| match record.grouping {
+        Grouping::Windows(windows) => windows.side as f64 / windows.padded.columns.max(1) as f64,
+        Grouping::Whole | Grouping::Phases { .. } => 1.0,
+    };
+    let layers = records.iter().enumerate();
+    let widest = layers.max_by(|a, b| sees(a.1).total_cmp(&sees(b.1)));
+    widest.map_or(0, |(layer, _)| layer)
 }
 
 impl Inspector {

@@ -142,6 +142,16 @@ impl App {
         }
     }
 
+    /// Esc: a comparison ends first, then what was pinned goes. Whether there was
+    /// anything.
+    pub(in crate::app) fn step_back(&mut self) -> bool {
+        let compared = self.inspector.compared.take().is_some();
+        if compared {
+            self.inspect();
+        }
+        compared || self.clear_probes()
+    }
+
     /// Unpin everything, and forget the stroke. Whether there was anything.
     pub(in crate::app) fn clear_probes(&mut self) -> bool {
         let inspector = &mut self.inspector;

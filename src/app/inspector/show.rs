@@ -4,7 +4,7 @@ use super::labels::makes_labels;
 use super::state::{Asking, Comparison, Inspector, Subject};
 use crate::attention::{
     Direction, Fusion, Heatmap, LayerMaps, Place, Query, RolloutOptions, TokenMask, TokenRect,
-    mass_threshold, token_norms, visible,
+    check_rollout, mass_threshold, token_norms, visible,
 };
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, Grouping};
@@ -193,6 +193,24 @@ impl Inspector {
             Grouping::Windows(_) => visible(record, &maps.query).unwrap_or_default(),
             Grouping::Whole | Grouping::Phases { .. } => Vec::new(),
         }
+    }
+
+    /// Whether the two attention heads that are compared have a difference: grids
+    /// of different sizes have none.
+    pub fn has_difference(&self) -> bool {
+        let grid = |layer: usize| {
+            let maps = self.maps().get(layer)?.as_ref().ok()?;
+            maps.maps.first().map(|map| map.grid)
+        };
+        let compared = self.compared.and_then(|(layer, _)| grid(layer));
+        compared.is_some() && compared == grid(self.layer)
+    }
+
+    /// Why the layers cannot be rolled out, if they cannot.
+    pub fn unfit_for_rollout(&self) -> Option<String> {
+        let layers = &self.inspection()?.layers;
+        let unfit = check_rollout(&layers.records, &RolloutOptions::default()).err();
+        unfit.map(|why| why.to_string())
     }
 
     fn rollout_picture(&self) -> Option<Picture> {

@@ -29,6 +29,8 @@ pub struct Found<'a> {
     /// The grid that the query's tokens are of, and the part of the photo that
     /// it lies on.
     pub asked: Option<(Grid, View)>,
+    /// The class whose score is explained.
+    pub class: Option<String>,
     /// The part of the photo under the query tokens.
     queries: View,
 }
@@ -67,6 +69,7 @@ impl<'a> Found<'a> {
             rows: vec![found.row],
             view: found.view,
             asked: None,
+            class: Some(found.name),
             queries: layers.view(record, Side::Queries),
         })
     }
@@ -110,6 +113,7 @@ impl<'a> Found<'a> {
             rows,
             view: view(result),
             asked: tokens.grid.map(|grid| (grid, view(asked))),
+            class: None,
             queries: view(Side::Queries),
         })
     }

@@ -141,8 +141,8 @@ impl PromptableModel {
     /// What the decoder's tokens are for a prompt, in the order in which its
     /// attention layers hold them: the score's, one per mask, then the prompt's.
     pub fn token_names(&self, prompt: &Prompt) -> Vec<String> {
-        let mut names = vec!["score".to_owned()];
-        names.extend((1..=self.design.masks).map(|mask| format!("mask {mask}")));
+        let mut names = vec!["score token".to_owned()];
+        names.extend((1..=self.design.masks).map(|mask| format!("mask token {mask}")));
         let sign = |positive| if positive { "inside" } else { "outside" };
         let points = prompt.points.iter().enumerate();
         names.extend(

@@ -201,9 +201,17 @@ fn subject(ui: &mut Ui, app: &mut App) {
         if inspector.asking == Asking::Prompt {
             choices.truncate(1);
         }
+        let unfit = inspector.unfit_for_rollout();
         for (subject, name, meaning) in choices {
-            ui.selectable_value(&mut inspector.subject, subject, name)
-                .on_hover_text(meaning);
+            let why = unfit.as_deref().filter(|_| subject == Subject::Rollout);
+            let button = egui::Button::selectable(inspector.subject == subject, name);
+            let response = ui
+                .add_enabled(why.is_none(), button)
+                .on_hover_text(meaning)
+                .on_disabled_hover_text(why.unwrap_or_default());
+            if response.clicked() {
+                inspector.subject = subject;
+            }
         }
     });
 }
@@ -248,12 +256,19 @@ fn several(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     if let Some((layer, head)) = inspector.compared {
         ui.horizontal(|ui| {
             ui.label(dim(ui, format!("Against layer {layer}, no. {head}")));
-            ui.selectable_value(&mut inspector.comparison, Comparison::SideBySide, "Beside");
-            ui.selectable_value(
-                &mut inspector.comparison,
-                Comparison::Difference,
-                "Difference",
-            );
+            let beside = inspector.comparison == Comparison::SideBySide;
+            let beside = beside || !inspector.has_difference();
+            if ui.selectable_label(beside, "Beside").clicked() {
+                inspector.comparison = Comparison::SideBySide;
+            }
+            let same = inspector.has_difference();
+            let difference = inspector.comparison == Comparison::Difference;
+            let button = egui::Button::selectable(difference && same, "Difference");
+            let why = "Their layers have grids of different sizes";
+            let response = ui.add_enabled(same, button).on_disabled_hover_text(why);
+            if response.clicked() {
+                inspector.comparison = Comparison::Difference;
+            }
             if icon_button(ui, icons::CLOSE, "Compare no longer").clicked() {
                 out.push(about(AttentionCommand::CompareNothing));
             }

@@ -23,13 +23,16 @@ pub fn show(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
     });
     brush(ui, app);
     ui.add_space(space::S);
-    percent(
+    let released = percent(
         ui,
         "Strict",
         "How alike tokens must be: 0 % is what suits the chosen part",
         &mut app.settings.attention.strictness,
         1.0,
     );
+    if released && app.inspector.similar.is_some() && app.has_part() {
+        out.push(about(AttentionCommand::MoreLikeThis));
+    }
     ui.horizontal(|ui| {
         let tip = "Offer what is like the selected segments, by the tokens' features";
         button(

@@ -47,9 +47,9 @@ pub fn show(ui: &mut Ui, app: &mut App) {
     );
 }
 
-/// A slider of per cent for a share.
-pub fn percent(ui: &mut Ui, name: &str, meaning: &str, share: &mut f32, most: f32) {
-    ui.horizontal(|ui| {
+/// A slider of per cent for a share. Whether it was let go at another value.
+pub fn percent(ui: &mut Ui, name: &str, meaning: &str, share: &mut f32, most: f32) -> bool {
+    let shown = ui.horizontal(|ui| {
         ui.label(dim(ui, name));
         let mut value = *share * 100.0;
         let slider = Slider::new(&mut value, 0.0..=most * 100.0)
@@ -62,5 +62,7 @@ pub fn percent(ui: &mut Ui, name: &str, meaning: &str, share: &mut f32, most: f3
         if response.changed() {
             *share = value / 100.0;
         }
+        response.drag_stopped() || (response.changed() && !response.dragged())
     });
+    shown.inner
 }

@@ -39,7 +39,7 @@ fn off(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
         }
     });
     if experiment.is_nothing() {
-        let hint = "Right click an attention head above to switch it off and see what the prediction loses";
+        let hint = "Right click an attention head above and switch it off, to see what the prediction loses";
         ui.add(Label::new(dim(ui, hint).small()).wrap());
         return;
     }
@@ -67,11 +67,18 @@ fn changed(ui: &mut Ui, title: &str, change: &Change) {
     let colors = theme::colors(ui.ctx());
     ui.label(RichText::new(title).family(theme::semibold()));
     if let Some(iou) = change.iou {
-        let text = format!("IoU with before {iou:.3}  (\u{394} {:+.3})", iou - 1.0);
-        ui.label(text);
+        let of = match change.of_classes {
+            true => "Mean IoU of all classes",
+            false => "IoU of the mask",
+        };
+        let text = format!("{of} {iou:.3}  (\u{394} {:+.3})", iou - 1.0);
+        ui.add(Label::new(text).truncate());
     }
     let (before, after) = change.score;
-    let what = change.what.as_deref().unwrap_or("Score");
+    let what = change.what.as_deref().unwrap_or(match change.of_classes {
+        true => "Mean probability",
+        false => "Score of the mask",
+    });
     ui.add(
         Label::new(format!(
             "{what} {before:.3} \u{2192} {after:.3}  (\u{394} {:+.3})",
@@ -137,17 +144,18 @@ fn ranked(ui: &mut Ui, ranking: &Ranking, out: &mut Vec<Command>) {
 
 fn row(ui: &mut Ui, (layer, head): HeadId, change: &Change, out: &mut Vec<Command>) {
     ui.horizontal(|ui| {
-        let name = format!("Layer {layer}, attention head {head}");
+        let name = format!("Layer {layer}, no. {head}");
+        let tip = format!("Show attention head {head} of layer {layer}");
         let button = egui::Button::new(name).frame(false);
-        if ui.add(button).on_hover_text("Show it").clicked() {
+        if ui.add(button).on_hover_text(tip).clicked() {
             out.push(about(AttentionCommand::Choose(layer, head)));
         }
         let (before, after) = change.score;
         let score = after - before;
         let text = match change.iou {
-            Some(iou) => format!("\u{394}IoU {:+.3}   \u{394}score {score:+.3}", iou - 1.0),
+            Some(iou) => format!("\u{394}IoU {:+.3}  \u{394}score {score:+.3}", iou - 1.0),
             None => format!("\u{394}p {score:+.3}"),
         };
-        ui.label(dim(ui, text));
+        ui.add(Label::new(dim(ui, text).small()).truncate());
     });
 }
