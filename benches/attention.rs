@@ -4,9 +4,9 @@
 use candle_core::{Device, Tensor};
 use divan::{Bencher, black_box};
 use patchlens::attention::{
-    ColorMap, Features, Growth, Guide, Heads, Heatmap, Interpolation, Query, Reverse, RolloutOptions,
-    Style, TokenMask, ValueRange, all_heads, all_layers, candidates, mass_threshold, overlay,
-    render, reverse, rollout, rollout_row, row, statistics,
+    ColorMap, Features, Growth, Guide, Heads, Heatmap, Interpolation, Query, Reverse,
+    RolloutOptions, Style, TokenMask, ValueRange, all_heads, all_layers, candidates,
+    mass_threshold, overlay, render, reverse, rollout, rollout_row, row, statistics,
 };
 use patchlens::models::geometry::View;
 use patchlens::nn::capture::{Bias, Grid, QueryKey, Tokens};

@@ -69,7 +69,10 @@ impl Growth {
     pub fn add(&mut self, path: &[(usize, usize)]) -> Result<(), AttentionError> {
         let stroke = self.looks.stroke(path)?;
         let touched = &mut self.touched;
-        let new: Vec<Touched> = stroke.into_iter().filter(|at| touched.insert(*at)).collect();
+        let new: Vec<Touched> = stroke
+            .into_iter()
+            .filter(|at| touched.insert(*at))
+            .collect();
         // Most strokes are short; all tokens of a layer at once would be gigabytes.
         for part in new.chunks(BLOCK) {
             let places: Vec<usize> = part.iter().map(|token| token.place).collect();

@@ -60,7 +60,7 @@ mod testing;
 pub use brush::Growth;
 pub use color_map::ColorMap;
 pub use error::AttentionError;
-pub use layers::{Direction, LayerMaps, Layers, Place};
+pub use layers::{AllMaps, Direction, LayerMaps, Layers, Place};
 pub use marks::outline;
 pub use mass::mass_threshold;
 pub use matrix::{attentions, attentions_npy, matrix};

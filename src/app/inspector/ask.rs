@@ -1,10 +1,12 @@
 //! What the inspector asks of the worker, and what it computes by itself.
 
-use super::state::{Asked, Asking, Inspector, Recorded, Subject, Subjects};
+use super::state::{Asked, Asking, Inspector, Recorded, Rows, Subject, Subjects};
 use crate::app::{Activity, ActivityKind, App, Tool};
-use crate::attention::{Direction, Layers, Place, Reverse};
+use crate::attention::{Direction, Place, Reverse};
 use crate::models::predict;
+use crate::task::detached;
 use crate::worker::{Analysed, Analysis, AnalysisKind, Inspection, JobKind};
+use std::sync::Arc;
 
 /// Multiplications that fit between two frames: some milliseconds on two cores.
 const BETWEEN_FRAMES: u64 = 60_000_000;
@@ -252,40 +254,51 @@ impl App {
         }
         let Some(open) = &self.open else { return };
         let inspector = &self.inspector;
-        let of = inspector.place(open).map(|place| {
-            let of_prompt = inspector.asking == Asking::Prompt;
-            (place, inspector.direction, of_prompt)
-        });
+        let of_prompt = inspector.asking == Asking::Prompt;
+        let place = inspector.place(open);
+        let of = place.map(|place| (place, inspector.direction, of_prompt));
         if of == inspector.maps.of {
             return;
         }
-        let (Some((place, direction, of_prompt)), Some(layers)) = (of, inspector.layers().cloned())
-        else {
-            return self.inspector.set_maps(None, Vec::new());
-        };
-        if direction == Direction::To && !of_prompt {
-            return self.ask_reverse(&layers, place);
+        match of {
+            Some(of) => self.ask_rows_of(of),
+            None => self.inspector.set_maps(None, Vec::new()),
         }
-        if self.inspector.is_awaited(&Asked::Rows(place.clone())) {
-            return;
-        }
-        if layers.cost(&place) > BETWEEN_FRAMES && !of_prompt {
-            return self.ask(Analysis::Rows(place.clone()), Asked::Rows(place));
-        }
-        let maps = layers.all_look(&place);
-        self.inspector
-            .set_maps(Some((place, direction, of_prompt)), maps);
     }
 
-    fn ask_reverse(&mut self, layers: &Layers, place: Place) {
-        let recorded = self.inspector.recorded.as_ref();
-        let Some(prepared) = recorded.and_then(|known| known.reverse.clone()) else {
-            return self.ask(Analysis::Reverse, Asked::Reverse);
+    fn ask_rows_of(&mut self, (place, direction, of_prompt): Rows) {
+        let Some(layers) = self.inspector.layers().cloned() else {
+            return self.inspector.set_maps(None, Vec::new());
         };
-        let one = |layer: &Reverse| layers.looked_at(layer, &place);
-        let maps = prepared.iter().map(one).collect();
-        self.inspector
-            .set_maps(Some((place, Direction::To, false)), maps);
+        let asked = Asked::Rows(place.clone(), direction);
+        if self.inspector.is_awaited(&asked) {
+            return;
+        }
+        let way = match of_prompt {
+            // A prompt's tokens are asked whichever way a layer looks.
+            true => Direction::From,
+            false => direction,
+        };
+        let prepared = match (way, self.prepared()) {
+            (Direction::From, _) => None,
+            (Direction::To, None) => return self.ask(Analysis::Reverse, Asked::Reverse),
+            (Direction::To, prepared) => prepared,
+        };
+        if !of_prompt && layers.cost(&place, way) > BETWEEN_FRAMES {
+            return self.ask(rows(place, prepared), asked);
+        }
+        let maps = detached(|task| match &prepared {
+            None => layers.all_look(&place, task),
+            Some(prepared) => layers.all_looked_at(prepared, &place, task),
+        });
+        let of = (place, direction, of_prompt);
+        // Nobody cancels it.
+        self.inspector.set_maps(Some(of), maps.unwrap_or_default());
+    }
+
+    /// The layers prepared for seeing who looks at a token, if they are.
+    fn prepared(&self) -> Option<Arc<[Reverse]>> {
+        self.inspector.recorded.as_ref()?.reverse.clone()
     }
 
     fn ask_statistics(&mut self) {
@@ -371,6 +384,14 @@ impl App {
     }
 }
 
+/// The question where `place` looks, or who looks there in prepared layers.
+fn rows(place: Place, prepared: Option<Arc<[Reverse]>>) -> Analysis {
+    match prepared {
+        None => Analysis::Rows(place),
+        Some(prepared) => Analysis::Columns(place, prepared),
+    }
+}
+
 impl Inspector {
     /// Look from other tokens. Encoder and prompt decoder have layers of their
     /// own: each keeps what was chosen of it.
@@ -437,8 +458,8 @@ impl Inspector {
             return;
         };
         match (asked, analysed) {
-            (Asked::Rows(place), Analysed::Rows(maps)) => {
-                self.set_maps(Some((place, Direction::From, false)), maps);
+            (Asked::Rows(place, direction), Analysed::Rows(maps)) => {
+                self.set_maps(Some((place, direction, false)), maps);
             }
             (Asked::Reverse, Analysed::Reverse(layers)) => recorded.reverse = Some(layers),
             (Asked::Statistics, Analysed::Statistics(all)) => recorded.statistics = Some(all),
