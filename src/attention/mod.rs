@@ -50,12 +50,13 @@ mod reverse;
 mod rollout;
 mod row;
 mod sheet;
+mod sight;
 mod similar;
 mod statistics;
 mod token_mask;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use brush::Growth;
 pub use color_map::ColorMap;
@@ -74,6 +75,7 @@ pub use reverse::{Reverse, reverse};
 pub use rollout::{Rollout, RolloutOptions, check_rollout, rollout, rollout_row};
 pub use row::{Heatmap, Row, all_heads, all_layers, row};
 pub use sheet::{Caption, Cell, Line, Sheet};
+pub use sight::{in_sight, patch_side, windows};
 pub use similar::{Candidate, Features, Prototype, candidates};
 pub use statistics::{HeadStatistics, TokenNorms, statistics, statistics_on_photo, token_norms};
 pub use token_mask::TokenMask;
