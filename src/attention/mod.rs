@@ -67,7 +67,7 @@ pub use mass::mass_threshold;
 pub use matrix::{attentions, attentions_npy, matrix};
 pub use npy::{maps_npy, npy};
 pub use query::{Fusion, Heads, Query, TokenRect, key_view, tokens_under, visible};
-pub use refine::{Guide, blocky};
+pub use refine::{Guide, Refiner, blocky};
 pub use relevance::{Relevance, Target, relevance};
 pub use render::{Interpolation, Picture, Style, ValueRange, fade, overlay, render};
 pub use report::{HeadReport, QueryReport, Report, Subject};

@@ -373,10 +373,11 @@ fn refined(
     };
     steps.run(Stage::Analysing, |task| {
         let guide = guides.of(photo, task)?;
+        let refiner = guide.refiner(similar.map.grid, similar.view);
         let count = similar.areas.len();
         for (at, area) in similar.areas.drain(..).enumerate() {
             task.progress(at as f32 / count as f32);
-            let mask = guide.refine(&area.tokens.heatmap(), similar.view, task)?;
+            let mask = refiner.refine(&area.tokens.heatmap(), task)?;
             similar.found.push((mask, area.score));
         }
         similar.found.retain(|(mask, _)| !mask.is_empty());
