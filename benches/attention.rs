@@ -240,6 +240,25 @@ fn refine_64_by_64_tokens_to_1024_by_1024(bencher: Bencher) {
     bencher.bench_local(|| detached(|task| guide.refine(black_box(&soft), view, task)).unwrap());
 }
 
+/// As many areas of 2 × 2 tokens as "more like this" offers. Budget: 2 s.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn refine_200_small_areas(bencher: Bencher) {
+    let (rgb, tokens) = disc();
+    let guide = detached(|task| Guide::new(&rgb, (1024, 1024), task)).unwrap();
+    let area = |i: usize| {
+        let (row, column) = (i / 20 * 6, i % 20 * 3);
+        let of = |at: usize| (row + at / 2, column + at % 2);
+        TokenMask::from_tokens(tokens.grid, &[of(0), of(1), of(2), of(3)]).heatmap()
+    };
+    let areas: Vec<Heatmap> = (0..200).map(area).collect();
+    bencher.bench_local(|| {
+        let refiner = guide.refiner(tokens.grid, View::whole((1024, 1024)));
+        for area in black_box(&areas) {
+            black_box(detached(|task| refiner.refine(area, task)).unwrap());
+        }
+    });
+}
+
 #[divan::bench]
 fn mass_of_4096_tokens(bencher: Bencher) {
     let (map, _) = heatmap();

@@ -104,10 +104,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 
 /// Packages that only some folders may see.
 const PACKAGES: &[(&[&str], &[&str])] = &[
-    (
-        &["egui", "egui_plot", "eframe", "egui_phosphor", "rfd"],
-        &["ui", "main"],
-    ),
+    (&["egui", "egui_plot", "eframe", "rfd"], &["ui", "main"]),
     (
         &["candle_core", "candle_nn"],
         &["nn", "models", "attention", "train", "worker"],

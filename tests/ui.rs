@@ -5,6 +5,8 @@
 mod attention;
 #[path = "ui/attention_export.rs"]
 mod attention_export;
+#[path = "ui/attention_stroke.rs"]
+mod attention_stroke;
 #[path = "ui/models.rs"]
 mod models;
 #[path = "ui/prediction.rs"]

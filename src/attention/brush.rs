@@ -2,8 +2,9 @@
 
 use super::query::locate;
 use super::row::BLOCK;
+use super::sight::patch_side;
 use super::{AttentionError, Fusion, Heads, Heatmap, Row, TokenMask, mass_threshold};
-use crate::nn::capture::{Grid, Grouping, PackedHead, QueryKey};
+use crate::nn::capture::{Grid, PackedHead, QueryKey};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -171,7 +172,7 @@ impl Looks {
             layer: record.layer.clone(),
         };
         let grid = record.key_tokens.grid.ok_or_else(no_grid)?;
-        let side = patch(record);
+        let side = patch_side(record);
         let keys = Grid {
             rows: grid.rows / side,
             columns: grid.columns / side,
@@ -194,7 +195,7 @@ impl Looks {
 
     /// The tokens of a stroke that are in the group of the start.
     fn stroke(&self, path: &[(usize, usize)]) -> Result<Vec<Touched>, AttentionError> {
-        let (record, side) = (&self.record, patch(&self.record));
+        let (record, side) = (&self.record, patch_side(&self.record));
         let mut stroke = Vec::new();
         for (row, column) in path {
             locate(record, record.query_tokens, *row, *column)?;
@@ -232,7 +233,7 @@ impl Looks {
         let mut row = Row::zeros(tokens);
         row.add(tokens, self.record.grouping, self.group, weights);
         let map = row.grid.unwrap_or_else(|| Heatmap::zeros(self.keys));
-        let side = patch(&self.record);
+        let side = patch_side(&self.record);
         if side == 1 {
             return map;
         }
@@ -250,7 +251,7 @@ impl Looks {
 
     /// A set of the tokens that [`Looks::map`] is over as one of key tokens.
     fn on_grid(&self, mask: &TokenMask) -> TokenMask {
-        let side = patch(&self.record);
+        let side = patch_side(&self.record);
         let grid = self.record.key_tokens.grid.unwrap_or(self.keys);
         let mut all = TokenMask::empty(grid);
         for (row, column) in mask.tokens() {
@@ -262,18 +263,10 @@ impl Looks {
     }
 }
 
-/// Side of the patches that are seen as one, in tokens.
-fn patch(record: &QueryKey) -> usize {
-    match record.grouping {
-        Grouping::Phases { side, .. } => side.max(1),
-        Grouping::Whole | Grouping::Windows(_) => 1,
-    }
-}
-
 /// The key token (or patch) that stands for the query token at (row, column),
 /// the nearest one where the reduction dropped a rest.
 fn on_keys(record: &QueryKey, keys: Grid, (row, column): (usize, usize)) -> (usize, usize) {
-    let reduction = record.reduction.max(patch(record));
+    let reduction = record.reduction.max(patch_side(record));
     let at = |at: usize, side: usize| (at / reduction).min(side.saturating_sub(1));
     (at(row, keys.rows), at(column, keys.columns))
 }

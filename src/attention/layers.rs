@@ -7,7 +7,7 @@ use super::{
 use crate::label::Mask;
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, QueryKey, Tokens};
-use crate::task::detached;
+use crate::task::{Task, detached};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,6 +51,9 @@ pub struct LayerMaps {
     /// `None` for tokens without a place.
     pub asked: Option<(Grid, View)>,
 }
+
+/// What each layer shows, or why it shows nothing.
+pub type AllMaps = Vec<Result<LayerMaps, AttentionError>>;
 
 impl LayerMaps {
     /// The heatmaps of some attention heads as one, of all if none is named;
@@ -161,9 +164,11 @@ impl Layers {
     }
 
     /// [`Layers::looks`] of all layers at once, in parallel.
-    pub fn all_look(&self, place: &Place) -> Vec<Result<LayerMaps, AttentionError>> {
-        let records = self.records.par_iter();
-        records.map(|record| self.looks(record, place)).collect()
+    ///
+    /// # Errors
+    /// [`AttentionError::Cancelled`].
+    pub fn all_look(&self, place: &Place, task: Task<'_>) -> Result<AllMaps, AttentionError> {
+        each(&self.records, task, |record| self.looks(record, place))
     }
 
     /// Who looks at `place`, through each attention head of a prepared layer.
@@ -177,18 +182,35 @@ impl Layers {
         self.laid_out(record, Direction::To, query, rows)
     }
 
+    /// [`Layers::looked_at`] of all layers, which are prepared, at once.
+    ///
+    /// # Errors
+    /// [`AttentionError::Cancelled`].
+    pub fn all_looked_at(
+        &self,
+        prepared: &[Reverse],
+        place: &Place,
+        task: Task<'_>,
+    ) -> Result<AllMaps, AttentionError> {
+        each(prepared, task, |layer| self.looked_at(layer, place))
+    }
+
     /// How much arithmetic asking for `place` takes: products of queries and
-    /// keys in all layers, in multiplications. For whoever wants to know if
-    /// that can be done between two frames.
-    pub fn cost(&self, place: &Place) -> u64 {
+    /// keys in all layers, in multiplications; of prepared layers, to see who
+    /// looks there. For whoever wants to know if that can be done between two
+    /// frames.
+    pub fn cost(&self, place: &Place, direction: Direction) -> u64 {
         let one = |record: &QueryKey| {
-            let asked = match self.query(record, place, Direction::From) {
+            let asked = match self.query(record, place, direction) {
                 Ok(Query::Tokens(tokens)) => tokens.len(),
                 Ok(_) => 1,
                 Err(_) => 0,
             };
-            let keys = record.grouping.members(record.key_tokens);
-            (asked * keys * record.attention_heads * record.head_dim) as u64
+            let others = record.grouping.members(match direction {
+                Direction::From => record.key_tokens,
+                Direction::To => record.query_tokens,
+            });
+            (asked * others * record.attention_heads * record.head_dim) as u64
         };
         self.records.iter().map(one).sum()
     }
@@ -221,6 +243,20 @@ impl Layers {
             asked: tokens.grid.filter(|_| placed).map(|grid| (grid, asked)),
         })
     }
+}
+
+/// Do something with each layer, in parallel, unless it is cancelled.
+fn each<L: Sync>(
+    layers: &[L],
+    task: Task<'_>,
+    one: impl Fn(&L) -> Result<LayerMaps, AttentionError> + Sync,
+) -> Result<AllMaps, AttentionError> {
+    let layers = layers.par_iter();
+    let one = |layer| {
+        task.check()?;
+        Ok(one(layer))
+    };
+    layers.map(one).collect()
 }
 
 /// The tokens of `grid`, which covers `view`, under points of the photo.

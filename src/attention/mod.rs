@@ -50,23 +50,24 @@ mod reverse;
 mod rollout;
 mod row;
 mod sheet;
+mod sight;
 mod similar;
 mod statistics;
 mod token_mask;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use brush::Growth;
 pub use color_map::ColorMap;
 pub use error::AttentionError;
-pub use layers::{Direction, LayerMaps, Layers, Place};
+pub use layers::{AllMaps, Direction, LayerMaps, Layers, Place};
 pub use marks::outline;
 pub use mass::mass_threshold;
 pub use matrix::{attentions, attentions_npy, matrix};
 pub use npy::{maps_npy, npy};
 pub use query::{Fusion, Heads, Query, TokenRect, key_view, tokens_under, visible};
-pub use refine::{Guide, blocky};
+pub use refine::{Guide, Refiner, blocky};
 pub use relevance::{Relevance, Target, relevance};
 pub use render::{Interpolation, Picture, Style, ValueRange, fade, overlay, render};
 pub use report::{HeadReport, QueryReport, Report, Subject};
@@ -74,6 +75,7 @@ pub use reverse::{Reverse, reverse};
 pub use rollout::{Rollout, RolloutOptions, check_rollout, rollout, rollout_row};
 pub use row::{Heatmap, Row, all_heads, all_layers, row};
 pub use sheet::{Caption, Cell, Line, Sheet};
+pub use sight::{in_sight, patch_side, windows};
 pub use similar::{Candidate, Features, Prototype, candidates};
 pub use statistics::{HeadStatistics, TokenNorms, statistics, statistics_on_photo, token_norms};
 pub use token_mask::TokenMask;

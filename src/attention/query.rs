@@ -1,6 +1,6 @@
 //! What is asked: which tokens look, and through which attention heads.
 
-use super::AttentionError;
+use super::{AttentionError, Direction};
 use crate::label::Mask;
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, Grouping, QueryKey, Tokens};
@@ -259,16 +259,25 @@ impl TokenRect {
     }
 }
 
-/// The parts of the key grid that `query` can see at all: its windows, as far
-/// as they lie on the grid, or else the whole grid (of which a layer with
-/// phases sees every other token). Whoever draws a windowed row draws these
-/// edges, so that nobody mistakes them for an object's.
+/// The parts of the key grid that `query` can see at all, or of the query grid
+/// that can see it: its windows, as far as they lie on the grid, or else the
+/// whole grid (of which a layer with phases sees every other token). Whoever
+/// draws a windowed row draws these edges, so that nobody mistakes them for an
+/// object's.
 ///
 /// # Errors
 /// If the query names tokens that do not exist.
-pub fn visible(record: &QueryKey, query: &Query) -> Result<Vec<TokenRect>, AttentionError> {
-    let places = query.places(record, record.query_tokens)?;
-    let Some(grid) = record.key_tokens.grid else {
+pub fn visible(
+    record: &QueryKey,
+    query: &Query,
+    direction: Direction,
+) -> Result<Vec<TokenRect>, AttentionError> {
+    let (asked, seen) = match direction {
+        Direction::From => (record.query_tokens, record.key_tokens),
+        Direction::To => (record.key_tokens, record.query_tokens),
+    };
+    let places = query.places(record, asked)?;
+    let Some(grid) = seen.grid else {
         return Ok(Vec::new());
     };
     let Grouping::Windows(windows) = record.grouping else {

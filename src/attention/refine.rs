@@ -11,6 +11,9 @@ use crate::photo::resample::{Filter, resize};
 use crate::task::Task;
 use rayon::prelude::*;
 use std::ops::Range;
+use zone::{Zone, covering, spans, stretched};
+
+mod zone;
 
 /// Longest side of a guide in pixels.
 const LONG_SIDE: usize = 1024;
@@ -24,6 +27,9 @@ const THRESHOLD: f32 = 0.5;
 const KEPT: f64 = 0.6;
 /// The lowest threshold for that.
 const LEAST: f32 = 0.02;
+/// Pixels of the guide beyond the tokens around a set that are looked at: between
+/// two of them lie those of the photo at the edge.
+const BEYOND: usize = 2;
 /// Areas and holes smaller than this share of a token are specks.
 const SPECK: f64 = 0.25;
 
@@ -99,15 +105,7 @@ impl Guide {
         self.rgb.len()
     }
 
-    /// The pixels of the photo that belong to the tokens with values of about
-    /// 0.5 and more in `soft` (0 to 1; of a [`TokenMask`]: [`TokenMask::heatmap`]).
-    /// `view` is the part of the photo under the grid.
-    ///
-    /// The mask follows the photo's edges where there are some within about a
-    /// token, and is smooth elsewhere. Parts of a few tokens, which the filter
-    /// would smooth away, keep the pixels that fit them best. It never reaches further than one token
-    /// from those of at least 0.5. Specks and holes of less than a quarter of a
-    /// token are dropped and filled. Values that are no numbers count as 0.
+    /// Refine one set of tokens: see [`Refiner::refine`].
     ///
     /// # Errors
     /// If `soft` lacks values; [`AttentionError::Cancelled`].
@@ -117,60 +115,175 @@ impl Guide {
         view: View,
         task: Task<'_>,
     ) -> Result<Mask, AttentionError> {
-        check(soft)?;
-        let soft = clean(soft);
-        let tokens = TokenMask::at_least(&soft, THRESHOLD);
-        if tokens.is_empty() {
-            return Ok(Mask::empty());
-        }
-        let token = (
-            view.width() / soft.grid.columns as f64,
-            view.height() / soft.grid.rows as f64,
-        );
         task.check()?;
-        let fit = self.fit(&soft, view, token);
-        task.check()?;
-        let filtered = self.apply(&fit);
-        task.check()?;
-        let filtered = self.lifted(filtered, &tokens, view);
-        task.check()?;
-        let mask = Mask::from_spans(spans(&filtered, self.size, self.photo));
-        let mask = mask.intersect(&blocky(&tokens.dilated(), view, self.photo));
-        // The conversion saturates.
-        let speck = (SPECK * token.0 * token.1).ceil() as u64;
-        Ok(mask.drop_islands_below(speck).fill_holes_below(speck))
+        self.refiner(soft.grid, view).refine(soft, task)
     }
 
-    /// The filter's coefficients, on a copy of the guide that is coarser where
-    /// the windows are large (He & Sun 2015): a window then has at least four
-    /// pixels to each side, which loses nothing that one could see.
-    fn fit(&self, soft: &Heatmap, view: View, token: (f64, f64)) -> Fit {
+    /// Prepare for refining several sets of tokens of a grid, with `view` the part
+    /// of the photo under that: what a small set then costs goes by its size, not
+    /// by the photo's.
+    ///
+    /// The filter's coefficients are found on a copy of the guide that is coarser
+    /// where the windows are large (He & Sun 2015): a window then has at least
+    /// four pixels to each side, which loses nothing that one could see.
+    pub fn refiner(&self, grid: Grid, view: View) -> Refiner<'_> {
+        let token = (
+            view.width() / grid.columns as f64,
+            view.height() / grid.rows as f64,
+        );
         let scale = self.size.0 as f64 / self.photo.0 as f64;
         // About one token; the conversion saturates.
         let radius = ((token.0 * token.1).sqrt() * scale).round() as usize;
         let (width, height) = self.size;
         let crowded = (width * height).div_ceil(FIT_PIXELS).isqrt();
         let step = (radius / 4).max(crowded).clamp(1, width.max(height));
-        let size = (width.div_ceil(step), height.div_ceil(step));
-        let rgb = resize(&self.rgb, self.size, 3, size, Filter::Box);
-        let guide: Vec<[f32; 3]> = rgb.as_chunks().0.iter().map(|rgb| color(*rgb)).collect();
-        let map = upsampled(soft, self.scaled(view, size), size);
-        let radius = (radius / step).clamp(1, width.max(height));
+        let coarse = (width.div_ceil(step), height.div_ceil(step));
+        let rgb = resize(&self.rgb, self.size, 3, coarse, Filter::Box);
+        Refiner {
+            guide: self,
+            grid,
+            view,
+            token,
+            radius: (radius / step).clamp(1, width.max(height)),
+            coarse,
+            colors: rgb.as_chunks().0.iter().map(|rgb| color(*rgb)).collect(),
+        }
+    }
+
+    /// A part of the photo, in pixels of a copy of `size`.
+    fn scaled(&self, view: View, size: (usize, usize)) -> View {
+        let across = size.0 as f64 / self.photo.0 as f64;
+        let down = size.1 as f64 / self.photo.1 as f64;
+        View {
+            left: view.left * across,
+            top: view.top * down,
+            right: view.right * across,
+            bottom: view.bottom * down,
+        }
+    }
+}
+
+/// A [`Guide`] that is ready for sets of tokens of one grid.
+#[derive(Clone, Debug)]
+pub struct Refiner<'g> {
+    guide: &'g Guide,
+    grid: Grid,
+    /// The part of the photo under the grid.
+    view: View,
+    /// Width and height of a token in pixels of the photo.
+    token: (f64, f64),
+    /// Of the filter's windows, in pixels of the coarse copy.
+    radius: usize,
+    /// Width and height of the coarse copy.
+    coarse: (usize, usize),
+    /// The coarse copy.
+    colors: Vec<[f32; 3]>,
+}
+
+impl Refiner<'_> {
+    /// The pixels of the photo that belong to the tokens with values of about
+    /// 0.5 and more in `soft` (0 to 1; of a [`TokenMask`]: [`TokenMask::heatmap`]).
+    ///
+    /// The mask follows the photo's edges where there are some within about a
+    /// token, and is smooth elsewhere. Parts of a few tokens, which the filter
+    /// would smooth away, keep the pixels that fit them best. It never reaches
+    /// further than one token from those of at least 0.5. Specks and holes of
+    /// less than a quarter of a token are dropped and filled. Values that are no
+    /// numbers count as 0.
+    ///
+    /// # Errors
+    /// If `soft` lacks values or has another grid; [`AttentionError::Cancelled`].
+    pub fn refine(&self, soft: &Heatmap, task: Task<'_>) -> Result<Mask, AttentionError> {
+        check(soft)?;
+        if soft.grid != self.grid {
+            let size = |grid: Grid| (grid.rows, grid.columns);
+            return Err(AttentionError::OtherGrid {
+                chosen: size(soft.grid),
+                found: size(self.grid),
+            });
+        }
+        let soft = clean(soft);
+        let tokens = TokenMask::at_least(&soft, THRESHOLD);
+        let reached = tokens.dilated();
+        let Some(zone) = self.zone(&reached) else {
+            return Ok(Mask::empty());
+        };
+        task.check()?;
+        let fit = self.fit(&soft, &zone);
+        task.check()?;
+        let filtered = self.apply(&fit, &zone);
+        task.check()?;
+        let filtered = self.lifted(filtered, &tokens, &zone);
+        task.check()?;
+        let photo = self.guide.photo;
+        let mask = Mask::from_spans(spans(&filtered, &zone, self.guide.size, photo));
+        let mask = mask.intersect(&blocky(&reached, self.view, photo));
+        // The conversion saturates.
+        let speck = (SPECK * self.token.0 * self.token.1).ceil() as u64;
+        Ok(mask.drop_islands_below(speck).fill_holes_below(speck))
+    }
+
+    /// The pixels of the guide around `tokens`, and some more: nothing beyond them
+    /// belongs to the mask. `None` if there are none.
+    fn zone(&self, tokens: &TokenMask) -> Option<Zone> {
+        let places = tokens.tokens();
+        let rows = || places.iter().map(|(row, _)| *row);
+        let columns = || places.iter().map(|(_, column)| *column);
+        let first = (rows().min()?, columns().min()?);
+        let last = (rows().max()?, columns().max()?);
+        let view = self.guide.scaled(self.view, self.guide.size);
+        let first = view.image_from_token(self.grid, first.0, first.1);
+        let last = view.image_from_token(self.grid, last.0, last.1);
+        let (width, height) = self.guide.size;
+        let zone = Zone {
+            x: covering(first.left, last.right, BEYOND, width),
+            y: covering(first.top, last.bottom, BEYOND, height),
+        };
+        (!zone.x.is_empty() && !zone.y.is_empty()).then_some(zone)
+    }
+
+    /// The filter's coefficients for the pixels of a zone.
+    fn fit(&self, soft: &Heatmap, zone: &Zone) -> Fit {
+        let (width, height) = self.coarse;
+        let (across, down) = (
+            width as f64 / self.guide.size.0 as f64,
+            height as f64 / self.guide.size.1 as f64,
+        );
+        // Two means of windows, and the pixels between which others lie: what is
+        // further away has no part in it.
+        let beyond = 2 * self.radius + 2;
+        let part = |at: &Range<usize>, scale: f64, side: usize| {
+            let (start, end) = (at.start as f64 * scale, at.end as f64 * scale);
+            covering(start, end, beyond, side)
+        };
+        let part = Zone {
+            x: part(&zone.x, across, width),
+            y: part(&zone.y, down, height),
+        };
+        let map = upsampled(
+            soft,
+            self.guide.scaled(self.view, self.coarse),
+            &part,
+            self.coarse,
+        );
+        let row = |y: usize| &self.colors[y * width..][part.x.clone()];
+        let colors: Vec<[f32; 3]> = part.y.clone().flat_map(row).copied().collect();
         Fit {
-            size,
-            linear: coefficients(&guide, &map, size, radius),
+            linear: coefficients(&colors, &map, part.size(), self.radius),
+            part,
         }
     }
 
     /// The filtered map, lifted around those connected parts of `tokens` of which
     /// it leaves too little.
-    fn lifted(&self, filtered: Vec<f32>, tokens: &TokenMask, view: View) -> Vec<f32> {
-        let (view, width) = (self.scaled(view, self.size), self.size.0);
+    fn lifted(&self, filtered: Vec<f32>, tokens: &TokenMask, zone: &Zone) -> Vec<f32> {
+        let view = zone.from_its_corner(self.guide.scaled(self.view, self.guide.size));
+        let (size, width) = (zone.size(), zone.x.len());
         let mut lifted = None;
         for part in tokens.components() {
             // The conversion saturates.
-            let wanted = KEPT * blocky(&part, view, self.size).area() as f64;
-            let zone = blocky(&part.dilated(), view, self.size);
+            let wanted = KEPT * blocky(&part, view, size).area() as f64;
+            let zone = blocky(&part.dilated(), view, size);
             let values = under(&filtered, width, &zone);
             let Some(lift) = lift(values, wanted.ceil() as usize) else {
                 continue;
@@ -186,39 +299,28 @@ impl Guide {
         lifted.unwrap_or(filtered)
     }
 
-    /// A part of the photo, in pixels of a copy of `size`.
-    fn scaled(&self, view: View, size: (usize, usize)) -> View {
-        let across = size.0 as f64 / self.photo.0 as f64;
-        let down = size.1 as f64 / self.photo.1 as f64;
-        View {
-            left: view.left * across,
-            top: view.top * down,
-            right: view.right * across,
-            bottom: view.bottom * down,
-        }
-    }
-
-    /// The filtered map: the coefficients, brought to the guide's pixels, applied
-    /// to their colours.
-    fn apply(&self, fit: &Fit) -> Vec<f32> {
-        let (width, height) = self.size;
-        let columns = stretched(width, fit.size.0);
-        let rows = stretched(height, fit.size.1);
-        let mut filtered = vec![0.0; width * height];
-        let lines = filtered
-            .par_chunks_mut(width)
-            .zip(self.rgb.par_chunks(3 * width));
-        lines.zip(&rows).for_each_init(
-            || vec![[0.0; 4]; fit.size.0],
+    /// The filtered map in a zone: the coefficients, brought to the guide's
+    /// pixels, applied to their colours.
+    fn apply(&self, fit: &Fit, zone: &Zone) -> Vec<f32> {
+        let (width, height) = self.guide.size;
+        let columns = &stretched(width, self.coarse.0)[zone.x.clone()];
+        let rows = &stretched(height, self.coarse.1)[zone.y.clone()];
+        let (left, top, stride) = (fit.part.x.start, fit.part.y.start, fit.part.x.len());
+        let mut filtered = vec![0.0; zone.x.len() * zone.y.len()];
+        let lines = filtered.par_chunks_mut(zone.x.len());
+        let lines = lines.zip(self.guide.rgb.par_chunks(3 * width).skip(zone.y.start));
+        lines.zip(rows).for_each_init(
+            || vec![[0.0; 4]; stride],
             |line, ((out, rgb), row)| {
-                let own = |y: usize| &fit.linear[y * fit.size.0..][..fit.size.0];
+                let own = |y: usize| &fit.linear[(y - top) * stride..][..stride];
                 let between = own(row.lower).iter().zip(own(row.upper));
                 for (at, (lower, upper)) in line.iter_mut().zip(between) {
                     *at = mixed(lower, upper, row.weight);
                 }
-                let pixels = out.iter_mut().zip(rgb.as_chunks().0);
-                for ((out, rgb), at) in pixels.zip(&columns) {
-                    let [r, g, b, offset] = mixed(&line[at.lower], &line[at.upper], at.weight);
+                let pixels = out.iter_mut().zip(&rgb.as_chunks().0[zone.x.clone()]);
+                for ((out, rgb), at) in pixels.zip(columns) {
+                    let (lower, upper) = (&line[at.lower - left], &line[at.upper - left]);
+                    let [r, g, b, offset] = mixed(lower, upper, at.weight);
                     let color = color(*rgb);
                     *out = r * color[0] + g * color[1] + b * color[2] + offset;
                 }
@@ -256,9 +358,9 @@ fn lift(mut values: Vec<f32>, wanted: usize) -> Option<f32> {
     (lift > 0.0).then_some(lift)
 }
 
-/// The filter's coefficients on a grid of (width, height).
+/// The filter's coefficients on a part of the coarse copy.
 struct Fit {
-    size: (usize, usize),
+    part: Zone,
     linear: Vec<Linear>,
 }
 
@@ -294,12 +396,13 @@ fn clean(soft: &Heatmap) -> Heatmap {
     }
 }
 
-/// `map`, which lies on `view`, on a picture of (width, height) pixels: bilinear
-/// between the centres of tokens, 0 outside of the view.
-fn upsampled(map: &Heatmap, view: View, (width, height): (usize, usize)) -> Vec<f32> {
+/// `map`, which lies on `view`, on a part of a picture of (width, height) pixels:
+/// bilinear between the centres of tokens, 0 outside of the view.
+fn upsampled(map: &Heatmap, view: View, part: &Zone, (width, height): (usize, usize)) -> Vec<f32> {
     let (grid, bilinear) = (map.grid, Interpolation::Bilinear);
     let columns = samples(width, (view.left, view.right), grid.columns, bilinear);
     let rows = samples(height, (view.top, view.bottom), grid.rows, bilinear);
+    let (columns, rows) = (&columns[part.x.clone()], &rows[part.y.clone()]);
     let value = |row: &Sample, column: &Sample| {
         let line = |row: usize| {
             let line = &map.values[row * grid.columns..];
@@ -315,62 +418,6 @@ fn upsampled(map: &Heatmap, view: View, (width, height): (usize, usize)) -> Vec<
     rows.iter()
         .flat_map(|row| columns.iter().map(move |column| pixel(row, column)))
         .collect()
-}
-
-/// Where each of `pixels` along an axis lies between `coarse` ones that cover
-/// the same.
-fn stretched(pixels: usize, coarse: usize) -> Vec<Sample> {
-    let samples = samples(
-        pixels,
-        (0.0, pixels as f64),
-        coarse,
-        Interpolation::Bilinear,
-    );
-    samples.into_iter().flatten().collect()
-}
-
-/// The pixels of a photo of (width, height) pixels where `map`, which covers it
-/// with `size` pixels and is linear between their centres, exceeds
-/// [`THRESHOLD`].
-fn spans(map: &[f32], size: (usize, usize), (width, height): (usize, usize)) -> Vec<Span> {
-    let rows = stretched(height, size.1);
-    let pitch = width as f64 / size.0 as f64;
-    let rows = rows.par_iter().enumerate().map_init(
-        || vec![0.0; size.0],
-        |line, (y, row)| {
-            let own = |y: usize| &map[y * size.0..][..size.0];
-            let between = own(row.lower).iter().zip(own(row.upper));
-            for (value, (lower, upper)) in line.iter_mut().zip(between) {
-                *value = lower + (upper - lower) * row.weight;
-            }
-            row_spans(line, pitch, (y, width))
-        },
-    );
-    rows.collect::<Vec<_>>().concat()
-}
-
-/// The spans of row `y` of `width` pixels, on which values stand `pitch` pixels
-/// apart.
-fn row_spans(line: &[f32], pitch: f64, (y, width): (usize, usize)) -> Vec<Span> {
-    let mut crossings = Vec::new();
-    let inside = |value: f32| value > THRESHOLD;
-    if line.first().is_some_and(|value| inside(*value)) {
-        crossings.push(0);
-    }
-    for (index, two) in line.windows(2).enumerate() {
-        if inside(two[0]) != inside(two[1]) {
-            let between = f64::from((THRESHOLD - two[0]) / (two[1] - two[0]));
-            let x = (index as f64 + 0.5 + between) * pitch;
-            // The first pixel whose centre is beyond; the conversion saturates.
-            crossings.push(((x - 0.5).ceil() as usize).min(width));
-        }
-    }
-    if crossings.len() % 2 == 1 {
-        crossings.push(width);
-    }
-    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-    let span = |ends: &[usize; 2]| Span::new(side(y), side(ends[0]), side(ends[1]));
-    crossings.as_chunks().0.iter().map(span).collect()
 }
 
 #[cfg(test)]

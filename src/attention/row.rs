@@ -47,6 +47,28 @@ impl Heatmap {
         Self { grid, values }
     }
 
+    /// The sums of the values in patches of `side` × `side` tokens, on the grid of
+    /// the patches; what is less than a patch is left out.
+    pub fn of_patches(&self, side: usize) -> Self {
+        let side = side.max(1);
+        let grid = Grid {
+            rows: self.grid.rows / side,
+            columns: self.grid.columns / side,
+        };
+        let patch = |index: usize| {
+            let (row, column) = (index / grid.columns, index % grid.columns);
+            let tokens =
+                (0..side * side).map(|at| (row * side + at / side, column * side + at % side));
+            tokens
+                .filter_map(|(row, column)| self.at(row, column))
+                .sum()
+        };
+        Self {
+            grid,
+            values: (0..grid.len()).map(patch).collect(),
+        }
+    }
+
     /// The sum of all values.
     pub fn sum(&self) -> f32 {
         self.values.iter().sum()

@@ -139,9 +139,9 @@ fn held(args: &Args, found: &[Found<'_>], photo: &Photo) -> Result<Option<Held>,
     let (Some(mass), Some(found)) = (args.mass, found.first()) else {
         return Ok(None);
     };
-    let maps = found.maps()?;
-    let map = maps.first().map(|map| Held::of(map, mass, found, photo));
-    map.transpose()
+    let map = found.shown()?;
+    map.map(|map| Held::of(&map, mass, found, photo))
+        .transpose()
 }
 
 /// All files, or none of them.

@@ -9,7 +9,7 @@ use super::message::Stage;
 use super::steps::{JobError, Steps};
 use super::what_if::{Outcome, WhatIf};
 use crate::attention::{
-    self, AttentionError, Guide, HeadStatistics, Heatmap, LayerMaps, Layers, Place, Prototype,
+    self, AllMaps, AttentionError, Guide, HeadStatistics, Heatmap, Layers, Place, Prototype,
     Reverse, RolloutOptions, Row, key_view, rollout_row, statistics_on_photo,
 };
 use crate::label::Mask;
@@ -23,6 +23,8 @@ use crate::task::Task;
 pub enum Analysis {
     /// Where many tokens look, through all attention heads.
     Rows(Place),
+    /// Who looks at many tokens, in prepared layers.
+    Columns(Place, Arc<[Reverse]>),
     /// What is needed to see who looks at a token while the pointer moves.
     Reverse,
     /// Numbers that say what kind of an attention head each is.
@@ -89,7 +91,7 @@ pub enum Likeness {
 /// The kinds of [`Analysis`]; of each the latest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnalysisKind {
-    /// [`Analysis::Rows`].
+    /// [`Analysis::Rows`] and [`Analysis::Columns`].
     Rows,
     /// [`Analysis::Prompt`].
     Prompt,
@@ -134,7 +136,7 @@ impl Analysis {
     /// Its kind.
     pub fn kind(&self) -> AnalysisKind {
         match self {
-            Self::Rows(_) => AnalysisKind::Rows,
+            Self::Rows(_) | Self::Columns(..) => AnalysisKind::Rows,
             Self::Reverse => AnalysisKind::Reverse,
             Self::Relevance { .. } => AnalysisKind::Relevance,
             Self::Statistics => AnalysisKind::Statistics,
@@ -152,8 +154,8 @@ impl Analysis {
 /// What came out.
 #[derive(Clone, Debug)]
 pub enum Analysed {
-    /// Of [`Analysis::Rows`], by layer.
-    Rows(Vec<Result<LayerMaps, AttentionError>>),
+    /// Of [`Analysis::Rows`] and [`Analysis::Columns`], by layer.
+    Rows(AllMaps),
     /// Of [`Analysis::Reverse`], by layer.
     Reverse(Arc<[Reverse]>),
     /// Of [`Analysis::Statistics`], by layer and attention head; distances in
@@ -245,7 +247,10 @@ pub(super) fn of_records(
 ) -> Option<Result<Analysed, AttentionError>> {
     let layers = &inspection.layers;
     Some(match analysis {
-        Analysis::Rows(place) => Ok(Analysed::Rows(layers.all_look(place))),
+        Analysis::Rows(place) => layers.all_look(place, task).map(Analysed::Rows),
+        Analysis::Columns(place, prepared) => layers
+            .all_looked_at(prepared, place, task)
+            .map(Analysed::Rows),
         Analysis::Reverse => prepared(layers, task),
         Analysis::Statistics => measured(layers, photo, task),
         Analysis::Rollout(place, options) => rolled(layers, place, options, task),
@@ -368,10 +373,11 @@ fn refined(
     };
     steps.run(Stage::Analysing, |task| {
         let guide = guides.of(photo, task)?;
+        let refiner = guide.refiner(similar.map.grid, similar.view);
         let count = similar.areas.len();
         for (at, area) in similar.areas.drain(..).enumerate() {
             task.progress(at as f32 / count as f32);
-            let mask = guide.refine(&area.tokens.heatmap(), similar.view, task)?;
+            let mask = refiner.refine(&area.tokens.heatmap(), task)?;
             similar.found.push((mask, area.score));
         }
         similar.found.retain(|(mask, _)| !mask.is_empty());

@@ -48,13 +48,13 @@ impl ContactSheet {
     /// If there is nothing to draw, or the picture would be huge.
     pub fn png(&self, photo: &Photo) -> Result<Vec<u8>, JobError> {
         let nothing = || JobError::Failed("there is nothing to draw".to_owned());
-        let first = self.layers.first().ok_or_else(nothing)?;
+        let widest = self.widest().ok_or_else(nothing)?;
         let one = self.layers.len() == 1;
         let (tile, text) = match one {
             true => (TILES.0, TEXTS.0),
             false => (TILES.1, TEXTS.1),
         };
-        let tile = first.tile_size(photo, tile).ok_or_else(nothing)?;
+        let tile = widest.tile_size(photo, tile).ok_or_else(nothing)?;
         let cut: Vec<Vec<Heatmap>> = self.layers.iter().map(|layer| layer.cut(photo)).collect();
         let count = cut.iter().map(Vec::len).max().unwrap_or(0);
         let mut sheet = Sheet {
@@ -76,6 +76,14 @@ impl ContactSheet {
             sheet.side += sheet.gap;
         }
         captioned(&sheet, &lines)
+    }
+
+    /// The layer whose maps are over most of the photo, the first of several: all
+    /// tiles have its shape, also those that show a window.
+    fn widest(&self) -> Option<&SheetLayer> {
+        let area = |layer: &&SheetLayer| layer.view.width() * layer.view.height();
+        let layers = self.layers.iter().rev();
+        layers.max_by(|a, b| area(a).total_cmp(&area(b)))
     }
 
     /// A line for each layer.

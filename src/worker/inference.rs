@@ -4,18 +4,18 @@
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
-use super::analysis::{Analysed, Analysis, PromptAttention};
+use super::analysis::{Analysed, Analysis};
 use super::cache::{EncodingCache, Memory};
 use super::engine::{Engine, Observed, Seen, Wanted};
 use super::inspection::Inspection;
-use super::message::{ClassArea, Found, Likely, Proposal, Stage};
+use super::message::{Found, Proposal, Stage};
 use super::relevance::explained;
+use super::showing::{areas, classes, encode, look, picture, prompt_attention};
 use super::similar::{elsewhere, similar};
 use super::steps::{JobError, Steps};
 use super::what_if::{Outcome, WhatIf};
-use crate::attention::Layers;
 use crate::label::Mask;
-use crate::models::predict::{self, Framing, Picture, Semantic};
+use crate::models::predict::{self, Framing};
 use crate::models::{
     Capability, Encoding, EverythingOptions, LoadedModel, ModelInfo, Prompt, registry,
 };
@@ -209,20 +209,6 @@ impl ModelEngine {
     }
 }
 
-fn encode(
-    model: &LoadedModel,
-    photo: &Photo,
-    watch: &Watch,
-    steps: &Steps<'_>,
-) -> Result<Seen, JobError> {
-    let promptable = model.promptable()?;
-    let (width, height) = (photo.width(), photo.height());
-    let encoding = steps.run(Stage::Encoding, |task| {
-        promptable.encode(photo.rgb(), width, height, watch, task)
-    })?;
-    Ok(Seen::Encoding(encoding))
-}
-
 /// The options with queries and keys recorded.
 fn recording(options: &predict::Options) -> predict::Options {
     predict::Options {
@@ -236,50 +222,6 @@ fn key(model: &OsStr, options: &predict::Options) -> OsString {
     let mut key = model.to_owned();
     key.push(format!(" {options:?}"));
     key
-}
-
-/// What the prompt decoder of a model looks at for a prompt.
-fn prompt_attention(seen: &Observed, prompt: &Prompt) -> Result<Analysed, JobError> {
-    let Seen::Encoding(encoding) = &seen.seen else {
-        return Err(JobError::Failed(format!(
-            "{} takes no prompts",
-            seen.model.info.title
-        )));
-    };
-    let promptable = seen.model.promptable()?;
-    let prediction = promptable.decode(encoding, prompt, &Capture::QueriesAndKeys.into())?;
-    Ok(Analysed::Prompt(PromptAttention {
-        layers: Layers {
-            records: prediction.records.into(),
-            view: seen.view(),
-        },
-        tokens: promptable.token_names(prompt),
-        mask_token: promptable.mask_token(prediction.best),
-    }))
-}
-
-/// Show a photo to a model.
-fn look(
-    model: &LoadedModel,
-    photo: &Photo,
-    options: &predict::Options,
-    steps: &Steps<'_>,
-) -> Result<Seen, JobError> {
-    if model.info.can(Capability::Prompts) {
-        return encode(model, photo, &options.watch(), steps);
-    }
-    let observation = steps.run(Stage::Predicting, |task| {
-        predict::observe(model, picture(photo), options, task)
-    })?;
-    Ok(Seen::Observation(Arc::new(observation)))
-}
-
-fn picture(photo: &Photo) -> Picture<'_> {
-    Picture {
-        rgb: photo.rgb(),
-        width: photo.width(),
-        height: photo.height(),
-    }
 }
 
 impl Default for ModelEngine {
@@ -471,32 +413,6 @@ impl Engine for ModelEngine {
         self.models.clear();
         self.cache.clear();
     }
-}
-
-/// What a classifier takes a photo for.
-fn classes(
-    model: &LoadedModel,
-    picture: Picture<'_>,
-    options: &predict::Options,
-    count: usize,
-    task: crate::task::Task<'_>,
-) -> Result<Found, JobError> {
-    let classification = predict::classify(model, picture, options, task)?;
-    let likely = classification.top(count).into_iter().map(|id| Likely {
-        name: model.info.labels.name(id),
-        probability: classification.probabilities[id],
-    });
-    Ok(Found::Photo(likely.collect()))
-}
-
-/// What a dense model sees where.
-fn areas(model: &LoadedModel, semantic: &Semantic) -> Found {
-    let areas = semantic.map.masks().into_iter().map(|found| ClassArea {
-        name: model.info.labels.name(found.id),
-        regions: semantic.regions(&found),
-        score: semantic.confidence.get(found.id).copied().unwrap_or(0.0),
-    });
-    Found::Pixels(areas.collect())
 }
 
 #[cfg(all(test, feature = "embedded-weights"))]

@@ -36,6 +36,7 @@ mod message;
 mod outbox;
 mod relevance;
 mod service;
+mod showing;
 mod similar;
 mod steps;
 #[cfg(test)]

@@ -174,3 +174,24 @@ fn all_layers_fit_on_one_sheet() {
         assert!((0..height).any(|y| sheet.get_pixel(9, y)[0] < 128));
     }
 }
+
+#[test]
+fn what_a_windowed_layer_cannot_see_is_left_out() {
+    let bench = Bench::new();
+    let file = bench.path("x.png");
+    let shown = |options: &[&str]| {
+        let all = [
+            &["-o", "x.png", "--alone", "--no-mark", "--layer", "0"],
+            options,
+        ]
+        .concat();
+        reported(&bench, "mobile_sam", &all);
+        let picture = image::open(&file).unwrap().to_rgb8();
+        let blank = picture.pixels().filter(|pixel| pixel.0 == [0; 3]).count();
+        1.0 - blank as f64 / picture.pixels().len() as f64
+    };
+    for options in [&["--query", "9,9"][..], &["--query", "9,9", "--reverse"]] {
+        let share = shown(options);
+        assert!(share > 0.0 && share < 0.5, "{options:?}: {share}");
+    }
+}

@@ -398,14 +398,14 @@ fn an_attention_head_is_switched_off() {
     bench.click_on("Layer 1, attention head 2", secondary, Modifiers::NONE);
     bench.press("Switch off");
     bench.settle();
-    assert!(bench.has("Without 1 attention head") && bench.has("IoU with before 0.875"));
+    assert!(bench.has("Without 1 attention head") && bench.has("Mean IoU of all classes 0.875"));
     assert!(bench.has("gained 0 px") && bench.has("lost 800 px"));
     bench.press("Layer 1 off");
     bench.settle();
     assert!(bench.has("Without 3 attention heads"));
     bench.press("All on");
     bench.settle();
-    assert!(!bench.has("IoU with before"));
+    assert!(!bench.has("Mean IoU of all classes"));
     assert!(bench.doc().document().segments().is_empty());
 }
 

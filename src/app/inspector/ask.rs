@@ -1,12 +1,14 @@
 //! What the inspector asks of the worker, and what it computes by itself.
 
 use super::search::Search;
-use super::state::{Asked, Asking, Inspector, Recorded, Subject, Subjects};
+use super::state::{Asked, Asking, Recorded, Rows, Subject, Subjects};
 use crate::app::{Activity, ActivityKind, App, Tool};
-use crate::attention::{Direction, Layers, Place, Reverse};
+use crate::attention::{Direction, Place, Reverse};
 use crate::models::{Capability, predict};
 use crate::nn::capture::{Grouping, QueryKey};
-use crate::worker::{Analysed, Analysis, AnalysisKind, Inspection, JobKind};
+use crate::task::detached;
+use crate::worker::{Analysis, Inspection, JobKind};
+use std::sync::Arc;
 
 /// Multiplications that fit between two frames: some milliseconds on two cores.
 const BETWEEN_FRAMES: u64 = 60_000_000;
@@ -271,40 +273,51 @@ impl App {
         }
         let Some(open) = &self.open else { return };
         let inspector = &self.inspector;
-        let of = inspector.place(open).map(|place| {
-            let of_prompt = inspector.asking == Asking::Prompt;
-            (place, inspector.direction, of_prompt)
-        });
+        let of_prompt = inspector.asking == Asking::Prompt;
+        let place = inspector.place(open);
+        let of = place.map(|place| (place, inspector.direction, of_prompt));
         if of == inspector.maps.of {
             return;
         }
-        let (Some((place, direction, of_prompt)), Some(layers)) = (of, inspector.layers().cloned())
-        else {
-            return self.inspector.set_maps(None, Vec::new());
-        };
-        if direction == Direction::To && !of_prompt {
-            return self.ask_reverse(&layers, place);
+        match of {
+            Some(of) => self.ask_rows_of(of),
+            None => self.inspector.set_maps(None, Vec::new()),
         }
-        if self.inspector.is_awaited(&Asked::Rows(place.clone())) {
-            return;
-        }
-        if layers.cost(&place) > BETWEEN_FRAMES && !of_prompt {
-            return self.ask(Analysis::Rows(place.clone()), Asked::Rows(place));
-        }
-        let maps = layers.all_look(&place);
-        self.inspector
-            .set_maps(Some((place, direction, of_prompt)), maps);
     }
 
-    fn ask_reverse(&mut self, layers: &Layers, place: Place) {
-        let recorded = self.inspector.recorded.as_ref();
-        let Some(prepared) = recorded.and_then(|known| known.reverse.clone()) else {
-            return self.ask(Analysis::Reverse, Asked::Reverse);
+    fn ask_rows_of(&mut self, (place, direction, of_prompt): Rows) {
+        let Some(layers) = self.inspector.layers().cloned() else {
+            return self.inspector.set_maps(None, Vec::new());
         };
-        let one = |layer: &Reverse| layers.looked_at(layer, &place);
-        let maps = prepared.iter().map(one).collect();
-        self.inspector
-            .set_maps(Some((place, Direction::To, false)), maps);
+        let asked = Asked::Rows(place.clone(), direction);
+        if self.inspector.is_awaited(&asked) {
+            return;
+        }
+        let way = match of_prompt {
+            // A prompt's tokens are asked whichever way a layer looks.
+            true => Direction::From,
+            false => direction,
+        };
+        let prepared = match (way, self.prepared()) {
+            (Direction::From, _) => None,
+            (Direction::To, None) => return self.ask(Analysis::Reverse, Asked::Reverse),
+            (Direction::To, prepared) => prepared,
+        };
+        if !of_prompt && layers.cost(&place, way) > BETWEEN_FRAMES {
+            return self.ask(rows(place, prepared), asked);
+        }
+        let maps = detached(|task| match &prepared {
+            None => layers.all_look(&place, task),
+            Some(prepared) => layers.all_looked_at(prepared, &place, task),
+        });
+        let of = (place, direction, of_prompt);
+        // Nobody cancels it.
+        self.inspector.set_maps(Some(of), maps.unwrap_or_default());
+    }
+
+    /// The layers prepared for seeing who looks at a token, if they are.
+    fn prepared(&self) -> Option<Arc<[Reverse]>> {
+        self.inspector.recorded.as_ref()?.reverse.clone()
     }
 
     fn ask_statistics(&mut self) {
@@ -370,27 +383,6 @@ impl App {
         self.inspector.forget(analysis_kind);
         self.inspector.pending.push((analysis_kind, job, asked));
     }
-
-    pub(in crate::app) fn analysed(&mut self, activity: &Activity, analysed: Analysed) {
-        let Some(asked) = self.inspector.answered(activity.job) else {
-            return;
-        };
-        let elsewhere = matches!(asked, Asked::SimilarIn(_));
-        if !self.is_current(activity.document) && !elsewhere {
-            // It is about the photo that was open before.
-            return;
-        }
-        self.inspector.forgive(&asked);
-        match (asked, analysed) {
-            (Asked::Refine(_), Analysed::Refined(mask)) => self.offer_refined(mask),
-            (Asked::Similar(_), Analysed::Similar(similar)) => self.offer_similar(similar),
-            (Asked::SimilarIn(path), Analysed::Elsewhere(found)) => self.searched(path, found),
-            (Asked::WhatIf(of), Analysed::Outcome(outcome)) => self.predicted_without(of, outcome),
-            (Asked::Rank(head, of), Analysed::Outcome(outcome)) => self.ranked(head, &of, &outcome),
-            (asked, analysed) => self.inspector.take(asked, analysed),
-        }
-        self.inspect();
-    }
 }
 
 /// The layer to show first: the last one of those whose tokens see most of the
@@ -405,90 +397,10 @@ fn widest(records: &[QueryKey]) -> usize {
     widest.map_or(0, |(layer, _)| layer)
 }
 
-impl Inspector {
-    /// Look from other tokens. Encoder and prompt decoder have layers of their
-    /// own: each keeps what was chosen of it.
-    pub(super) fn ask_from(&mut self, asking: Asking) {
-        let crosses = (self.asking == Asking::Prompt) != (asking == Asking::Prompt);
-        self.asking = asking;
-        if crosses {
-            let chosen = (self.layer, std::mem::take(&mut self.heads));
-            self.wants_last |= self.aside.is_none();
-            (self.layer, self.heads) = self.aside.replace(chosen).unwrap_or_default();
-            self.compared = None;
-            self.experiment.ranking = None;
-            if asking == Asking::Prompt {
-                self.subject = Subject::Heads;
-            }
-        }
-    }
-
-    /// The layer and attention heads that are chosen of the encoder, also while
-    /// the prompt decoder is looked into; all of them if none is named. `None`
-    /// before it was recorded.
-    pub(super) fn of_encoder(&self) -> Option<(usize, &[usize])> {
-        let last = self.inspection()?.layers.records.len().checked_sub(1)?;
-        let (layer, heads) = match (self.asking, &self.aside) {
-            (Asking::Prompt, Some((layer, heads))) => (*layer, &heads[..]),
-            (Asking::Prompt, None) => (last, &[][..]),
-            _ => (self.layer, &self.heads[..]),
-        };
-        Some((layer.min(last), heads))
-    }
-
-    fn is_awaited(&self, asked: &Asked) -> bool {
-        self.pending.iter().any(|(_, _, known)| known == asked)
-    }
-
-    fn was_refused(&self, asked: &Asked) -> bool {
-        self.unanswered.iter().any(|(known, _)| known == asked)
-    }
-
-    /// Forget that a question of this kind had no answer.
-    pub(super) fn forgive(&mut self, asked: &Asked) {
-        let kind = std::mem::discriminant(asked);
-        self.unanswered
-            .retain(|(known, _)| std::mem::discriminant(known) != kind);
-    }
-
-    /// Wait no longer for an answer of this kind.
-    pub(super) fn forget(&mut self, kind: AnalysisKind) {
-        self.pending.retain(|(known, ..)| *known != kind);
-    }
-
-    /// What the job asked, which is not awaited any more.
-    fn answered(&mut self, job: crate::worker::JobId) -> Option<Asked> {
-        let at = self
-            .pending
-            .iter()
-            .position(|(_, known, _)| *known == job)?;
-        Some(self.pending.remove(at).2)
-    }
-
-    fn take(&mut self, asked: Asked, analysed: Analysed) {
-        let Some(recorded) = &mut self.recorded else {
-            return;
-        };
-        match (asked, analysed) {
-            (Asked::Rows(place), Analysed::Rows(maps)) => {
-                self.set_maps(Some((place, Direction::From, false)), maps);
-            }
-            (Asked::Reverse, Analysed::Reverse(layers)) => recorded.reverse = Some(layers),
-            (Asked::Statistics, Analysed::Statistics(all)) => recorded.statistics = Some(all),
-            (Asked::Rollout(place, options), Analysed::Whole(whole)) => {
-                recorded.rollout = Some((place, options, whole));
-            }
-            (asked @ Asked::Relevance(..), Analysed::Explained(found)) => {
-                recorded.explained = Some((asked, found));
-                self.drawn = None;
-            }
-            (Asked::Prompt(prompt), Analysed::Prompt(found)) => {
-                if self.asking == Asking::Prompt && std::mem::take(&mut self.wants_last) {
-                    self.layer = found.layers.records.len().saturating_sub(1);
-                }
-                recorded.prompt = Some((prompt, found));
-            }
-            _ => {}
-        }
+/// The question where `place` looks, or who looks there in prepared layers.
+fn rows(place: Place, prepared: Option<Arc<[Reverse]>>) -> Analysis {
+    match prepared {
+        None => Analysis::Rows(place),
+        Some(prepared) => Analysis::Columns(place, prepared),
     }
 }

@@ -185,11 +185,9 @@ impl App {
         let look = &self.settings.attention;
         let layer = |index: usize| {
             let maps = self.inspector.maps_of(index)?;
-            Some(SheetLayer {
-                index,
-                maps: maps.maps.clone(),
-                view: maps.view,
-            })
+            let seen = self.inspector.in_sight(index, maps);
+            let (maps, view) = seen.unwrap_or_else(|| (maps.maps.clone(), maps.view));
+            Some(SheetLayer { index, maps, view })
         };
         let layers: Vec<SheetLayer> = layers.filter_map(layer).collect();
         let style = Style {

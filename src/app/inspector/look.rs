@@ -72,16 +72,17 @@ impl Look {
     /// The colours of one of the pictures that are `shown`, and the values at
     /// their ends.
     pub fn colors_of(&self, picture: &Picture, shown: &[Picture]) -> (ColorMap, (f32, f32)) {
-        let seen = picture.seen();
-        let own = [&seen];
+        // What no token can see would pass for the lowest values.
+        let own = picture.in_sight();
+        let own = [own.as_ref()];
         match picture.unit {
             Unit::Difference => (ColorMap::Difference, ValueRange::Symmetric.of(&own)),
             Unit::Similarity => (self.colors, (0.0, 1.0)),
             Unit::Norm => (self.colors, self.range().of(&own)),
             // Two pictures beside each other are compared by their colours.
             Unit::Attention if shown.len() > 1 => {
-                let all: Vec<Heatmap> = shown.iter().map(Picture::seen).collect();
-                let all: Vec<&Heatmap> = all.iter().collect();
+                let all: Vec<_> = shown.iter().map(Picture::in_sight).collect();
+                let all: Vec<&Heatmap> = all.iter().map(AsRef::as_ref).collect();
                 (self.colors, from_zero(self.range().of(&all)))
             }
             _ => (self.colors, from_zero(self.range().of(&own))),

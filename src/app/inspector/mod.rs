@@ -5,6 +5,7 @@
 //! attention heads are computed here, between two frames, as the pointer moves;
 //! what takes longer is asked of the worker, one question of a kind at a time.
 
+mod answers;
 mod ask;
 mod command;
 mod export;

@@ -4,10 +4,11 @@ use super::labels::makes_labels;
 use super::state::{Asking, Comparison, Inspector, Subject};
 use crate::attention::{
     Direction, Fusion, Heatmap, LayerMaps, Place, Query, RolloutOptions, TokenMask, TokenRect,
-    check_rollout, mass_threshold, token_norms, visible,
+    check_rollout, in_sight, mass_threshold, patch_side, token_norms, windows,
 };
 use crate::models::geometry::View;
 use crate::nn::capture::{Grid, Grouping};
+use std::borrow::Cow;
 
 /// What the values of a picture are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +65,11 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The values that can be other than nothing: of a layer that looks within
-    /// windows, those of the windows.
-    pub(super) fn seen(&self) -> Heatmap {
-        let windows = self.windows.iter().copied();
-        match windows.reduce(TokenRect::union) {
-            Some(all) => self.map.part(all),
-            None => self.map.clone(),
+    /// The part of the map that the windows are in: all of it without any.
+    pub(super) fn in_sight(&self) -> Cow<'_, Heatmap> {
+        match self.windows.iter().copied().reduce(TokenRect::union) {
+            Some(part) => Cow::Owned(self.map.part(part)),
+            None => Cow::Borrowed(&self.map),
         }
     }
 }
@@ -151,10 +150,17 @@ impl Inspector {
     fn heads_picture(&self, layer: usize, heads: &[usize]) -> Option<Picture> {
         let maps = self.maps().get(layer)?.as_ref().ok()?;
         let map = maps.fused(heads, self.fusion)?;
+        let mut title = self.title(layer, heads, maps.maps.len());
+        let record = self.layers()?.records.get(layer)?;
+        let side = patch_side(record);
+        if side > 1 {
+            // What a token cannot see is not shown as if it got little.
+            title += &format!(", by patches of {side} × {side} tokens");
+        }
         Some(Picture {
-            title: self.title(layer, heads, maps.maps.len()),
+            title,
             view: maps.view,
-            map,
+            map: map.of_patches(side),
             unit: Unit::Attention,
             asked: asked(maps),
             windows: self.windows(layer, maps),
@@ -182,17 +188,29 @@ impl Inspector {
         }
     }
 
-    /// Where a windowed layer can look from the tokens asked for; nothing if it
-    /// looks at the whole photo.
+    /// The windows of the tokens asked for, into which they look or from which
+    /// they are looked at; nothing in layers without windows.
     pub fn windows(&self, layer: usize, maps: &LayerMaps) -> Vec<TokenRect> {
         let record = self.layers().and_then(|layers| layers.records.get(layer));
-        let Some(record) = record.filter(|_| self.direction == Direction::From) else {
-            return Vec::new();
-        };
-        match record.grouping {
-            Grouping::Windows(_) => visible(record, &maps.query).unwrap_or_default(),
-            Grouping::Whole | Grouping::Phases { .. } => Vec::new(),
+        let windows = record.map(|record| windows(record, &maps.query, self.way()));
+        windows.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// All maps of a layer as far as the tokens asked for can see, and the part of
+    /// the photo under them; `None` where they see all there is.
+    pub fn in_sight(&self, layer: usize, maps: &LayerMaps) -> Option<(Vec<Heatmap>, View)> {
+        let record = self.layers()?.records.get(layer)?;
+        if record.grouping == Grouping::Whole {
+            return None;
         }
+        let all: Vec<&Heatmap> = maps.maps.iter().collect();
+        in_sight(record, (&maps.query, self.way()), (&all, maps.view)).ok()
+    }
+
+    /// Which way the rows are that are there.
+    fn way(&self) -> Direction {
+        let of = self.maps.of.as_ref();
+        of.map_or(self.direction, |(_, direction, _)| *direction)
     }
 
     /// Whether the two attention heads that are compared have a difference: grids

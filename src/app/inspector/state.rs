@@ -188,7 +188,7 @@ pub(in crate::app) struct Recorded {
 /// What a question was about, so that an answer finds its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) enum Asked {
-    Rows(Place),
+    Rows(Place, Direction),
     Reverse,
     Statistics,
     Rollout(Place, RolloutOptions),
@@ -203,11 +203,14 @@ pub(in crate::app) enum Asked {
     Rank(HeadId, WhatIf),
 }
 
+/// What rows are of: the tokens, which way, and whether they are a prompt's.
+pub(super) type Rows = (Place, Direction, bool);
+
 /// The rows of all attention heads for what is asked.
 #[derive(Default)]
 pub(super) struct Maps {
     /// What they are of: `None` if of nothing.
-    pub of: Option<(Place, Direction, bool)>,
+    pub of: Option<Rows>,
     pub layers: Vec<Result<LayerMaps, AttentionError>>,
     pub serial: u64,
 }
@@ -353,7 +356,7 @@ impl Inspector {
     /// Show other rows.
     pub(super) fn set_maps(
         &mut self,
-        of: Option<(Place, Direction, bool)>,
+        of: Option<Rows>,
         layers: Vec<Result<LayerMaps, AttentionError>>,
     ) {
         if self.maps.layers.is_empty() && layers.is_empty() {

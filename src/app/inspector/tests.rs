@@ -4,6 +4,7 @@ mod experiment;
 mod probe;
 mod refusals;
 mod search;
+mod sight;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::attention::testing::{every_kind, grid, plain, tokens, with_weights};
+use crate::nn::capture::Grouping;
 use proptest::prelude::*;
 
 /// A strip of six tokens after a class token, and what each looks at: two

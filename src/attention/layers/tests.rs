@@ -1,13 +1,18 @@
 use super::*;
-use crate::attention::testing::{every_kind, grid, plain, tokens};
+use crate::attention::testing::{every_kind, grid, plain};
 use crate::attention::{Heads, reverse, row};
 use crate::label::Rect;
+use crate::task::Cancel;
 
 fn layers(records: Vec<QueryKey>) -> Layers {
     Layers {
         records: records.into(),
         view: View::whole((70, 50)),
     }
+}
+
+fn all_look(layers: &Layers, place: &Place) -> AllMaps {
+    detached(|task| layers.all_look(place, task)).unwrap()
 }
 
 #[test]
@@ -56,7 +61,7 @@ fn rows_are_those_of_each_attention_head() {
         };
         let all = layers(vec![record.clone()]);
         let place = Place::Points(vec![[69.0, 49.0]]);
-        let maps = all.all_look(&place).remove(0);
+        let maps = all_look(&all, &place).remove(0);
         if record.key_tokens.grid.is_none() {
             assert!(matches!(maps, Err(AttentionError::NoGrid { .. })));
             continue;
@@ -81,7 +86,7 @@ fn a_prompt_token_is_asked_whichever_way_a_layer_looks() {
     let kinds = every_kind();
     let layer = |name: &str| kinds.iter().find(|r| r.layer == name).unwrap().clone();
     let layers = layers(vec![layer("to image"), layer("from image")]);
-    let maps = layers.all_look(&Place::Prefix(2));
+    let maps = all_look(&layers, &Place::Prefix(2));
     let there = maps[0].as_ref().unwrap();
     let back = maps[1].as_ref().unwrap();
     let query = Query::Prefix(2);
@@ -98,17 +103,65 @@ fn a_prompt_token_is_asked_whichever_way_a_layer_looks() {
 #[test]
 fn cost_grows_with_the_tokens_asked_for() {
     let layers = layers(vec![plain(1, grid(5, 7), 1)]);
-    let one = layers.cost(&Place::Points(vec![[1.0, 1.0]]));
-    let all = layers.cost(&Place::Area(Mask::from_rect(Rect::new(0, 0, 70, 50))));
-    assert_eq!(all, 35 * one);
-    assert_eq!(layers.cost(&Place::Points(vec![[-1.0, 1.0]])), 0);
-    assert_eq!(tokens(1, grid(5, 7)).len(), 36);
+    let all = Place::Area(Mask::from_rect(Rect::new(0, 0, 70, 50)));
+    for direction in [Direction::From, Direction::To] {
+        let cost = |place: &Place| layers.cost(place, direction);
+        let one = cost(&Place::Points(vec![[1.0, 1.0]]));
+        // 36 tokens on the other side, 3 attention heads of 5 numbers.
+        assert_eq!((one, cost(&all)), (36 * 15, 35 * one), "{direction:?}");
+        assert_eq!(cost(&Place::Points(vec![[-1.0, 1.0]])), 0);
+    }
+}
+
+#[test]
+fn cost_is_by_the_tokens_of_the_side_that_is_asked() {
+    let kinds = every_kind();
+    let reduced = kinds.iter().find(|r| r.layer == "reduced").unwrap();
+    let layers = layers(vec![reduced.clone()]);
+    let all = Place::Area(Mask::from_rect(Rect::new(0, 0, 70, 50)));
+    let point = Place::Points(vec![[1.0, 1.0]]);
+    let cost = |place: &Place, direction| layers.cost(place, direction) / 15;
+    // 24 queries look at 6 keys.
+    assert_eq!(cost(&point, Direction::From), 6);
+    assert_eq!(cost(&point, Direction::To), 24);
+    assert_eq!(cost(&all, Direction::From), cost(&all, Direction::To));
+}
+
+#[test]
+fn who_looks_is_asked_of_all_prepared_layers() {
+    let layers = layers(vec![plain(1, grid(5, 7), 1), plain(0, grid(10, 14), 2)]);
+    let prepared: Vec<Reverse> = layers
+        .records
+        .iter()
+        .map(|record| detached(|task| Reverse::new(record, task)).unwrap())
+        .collect();
+    let place = Place::Points(vec![[25.0, 31.0]]);
+    let all = detached(|task| layers.all_looked_at(&prepared, &place, task)).unwrap();
+    assert_eq!(all.len(), 2);
+    for (all, layer) in all.iter().zip(&prepared) {
+        let alone = layers.looked_at(layer, &place).unwrap();
+        assert_eq!(all.as_ref().unwrap().maps, alone.maps);
+    }
+}
+
+#[test]
+fn asking_all_layers_can_be_cancelled() {
+    let layers = layers(vec![plain(1, grid(5, 7), 1)]);
+    let prepared = [detached(|task| Reverse::new(&layers.records[0], task)).unwrap()];
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let task = Task::new(&cancel, &|_| {});
+    let rows = layers.all_look(&Place::Class, task);
+    let columns = layers.all_looked_at(&prepared, &Place::Class, task);
+    for maps in [rows, columns] {
+        assert_eq!(maps.unwrap_err(), AttentionError::Cancelled);
+    }
 }
 
 #[test]
 fn attention_heads_become_one_with_their_class_token() {
     let all = layers(vec![plain(2, grid(5, 7), 1)]);
-    let maps = all.all_look(&Place::Class).remove(0).unwrap();
+    let maps = all_look(&all, &Place::Class).remove(0).unwrap();
     let record = &all.records[0];
     for (heads, fusion, same) in [
         (&[][..], Fusion::Mean, Heads::Mean),

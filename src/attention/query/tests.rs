@@ -103,13 +103,19 @@ fn windows_are_shown_as_far_as_they_lie_on_the_grid() {
         right,
     };
     let both = [rect(0, 0, 4, 4), rect(4, 4, 5, 7)];
-    assert_eq!(visible(find("windows"), &query).unwrap(), both);
-    assert_eq!(visible(find("global"), &query).unwrap(), [rect(0, 0, 5, 7)]);
-    assert_eq!(visible(find("from image"), &query).unwrap(), []);
+    let all = [rect(0, 0, 5, 7)];
+    let see = |name: &str, query, direction| visible(find(name), query, direction);
+    for direction in [Direction::From, Direction::To] {
+        assert_eq!(see("windows", &query, direction).unwrap(), both);
+        assert_eq!(see("global", &query, direction).unwrap(), all);
+    }
+    assert_eq!(see("from image", &query, Direction::From), Ok(Vec::new()));
     let prompt = Query::Prefix(2);
-    assert_eq!(
-        visible(find("to image"), &prompt).unwrap(),
-        [rect(0, 0, 5, 7)]
-    );
-    assert!(visible(find("windows"), &prompt).is_err());
+    assert_eq!(see("to image", &prompt, Direction::From).unwrap(), all);
+    assert_eq!(see("from image", &prompt, Direction::To).unwrap(), all);
+    assert!(see("windows", &prompt, Direction::From).is_err());
+    // Keys of 2 × 3, each for 2 × 2 of the 4 × 6 queries.
+    let key = Query::Token { row: 1, column: 2 };
+    let looking = see("reduced", &key, Direction::To);
+    assert_eq!(looking.unwrap(), [rect(0, 0, 4, 6)]);
 }

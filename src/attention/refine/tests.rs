@@ -1,3 +1,4 @@
+use super::zone::row_spans;
 use super::*;
 use crate::attention::testing::grid;
 use crate::label::Rect;
@@ -205,7 +206,7 @@ fn photos_without_pixels_and_cancelled_work_are_refused() {
 #[test]
 fn crossings_are_between_the_values() {
     let spans = |line: &[f32]| {
-        let spans = row_spans(line, 4.0, (0, 4 * line.len()));
+        let spans = row_spans(line, (0, 4.0), (0, 4 * line.len()));
         spans
             .iter()
             .map(|span| (span.x0, span.x1))
@@ -217,6 +218,79 @@ fn crossings_are_between_the_values() {
     assert_eq!(spans(&[0.5, 0.5]), []);
     assert_eq!(spans(&[0.6, 0.6]), [(0, 8)]);
     assert_eq!(spans(&[f32::NAN, 1.0]).len(), 1);
+    // The same line, further to the right.
+    let further = row_spans(&[0.0, 1.0, 1.0, 1.0], (5, 4.0), (3, 100));
+    assert_eq!(further, [Span::new(3, 24, 36)]);
+}
+
+/// Noise on patches of two colours, 60 × 40 pixels to a patch.
+fn patchwork(size: (usize, usize)) -> Guide {
+    guide(size, |x, y| match (x / 60 + y / 40) % 2 {
+        0 => RED,
+        _ => GREEN,
+    })
+}
+
+/// By the whole photo, as far as the set reaches.
+fn by_the_whole_photo(guide: &Guide, tokens: &TokenMask, view: View) -> Mask {
+    let refiner = guide.refiner(tokens.grid, view);
+    let (width, height) = guide.size;
+    let all = Zone {
+        x: 0..width,
+        y: 0..height,
+    };
+    let filtered = refiner.apply(&refiner.fit(&tokens.heatmap(), &all), &all);
+    let filtered = refiner.lifted(filtered, tokens, &all);
+    let mask = Mask::from_spans(spans(&filtered, &all, guide.size, guide.photo));
+    let mask = mask.intersect(&blocky(&tokens.dilated(), view, guide.photo));
+    let speck = (SPECK * refiner.token.0 * refiner.token.1).ceil() as u64;
+    mask.drop_islands_below(speck).fill_holes_below(speck)
+}
+
+#[test]
+fn what_is_far_away_has_no_part_in_a_small_area() {
+    for (size, side) in [((640, 480), 32), ((1500, 1100), 20), ((97, 64), 16)] {
+        let guide = patchwork(size);
+        let (view, map) = (View::whole(size), grid(side, side));
+        let last = side - 1;
+        for tokens in [
+            vec![(5, 7), (5, 8), (6, 8)],
+            vec![(0, 0), (0, 1)],
+            vec![(last, last)],
+            vec![(2, 2), (9, 9)],
+        ] {
+            let tokens = TokenMask::from_tokens(map, &tokens);
+            let (near, whole) = (
+                refine(&guide, &tokens, view),
+                by_the_whole_photo(&guide, &tokens, view),
+            );
+            assert!(!whole.is_empty());
+            // But for the order of sums.
+            assert!(near.iou(&whole) > 0.999, "{size:?} {}", near.iou(&whole));
+        }
+    }
+}
+
+#[test]
+fn a_small_area_is_little_work() {
+    let size = (1024, 768);
+    let guide = patchwork(size);
+    let refiner = guide.refiner(grid(64, 64), View::whole(size));
+    let tokens = TokenMask::from_tokens(refiner.grid, &[(20, 20), (20, 21)]);
+    let zone = refiner.zone(&tokens.dilated()).unwrap();
+    // 4 × 3 tokens of 16 × 12 pixels and two on each side.
+    assert_eq!(zone.size(), (68, 40));
+    let fit = refiner.fit(&tokens.heatmap(), &zone);
+    assert!(fit.linear.len() < refiner.colors.len() / 20);
+    let all = TokenMask {
+        grid: refiner.grid,
+        on: vec![true; 64 * 64],
+    };
+    assert_eq!(refiner.zone(&all).unwrap().size(), size);
+    assert!(refiner.zone(&TokenMask::empty(refiner.grid)).is_none());
+    let other = Heatmap::zeros(grid(3, 3));
+    let refused = detached(|task| refiner.refine(&other, task));
+    assert!(matches!(refused, Err(AttentionError::OtherGrid { .. })));
 }
 
 proptest! {

@@ -206,7 +206,7 @@ proptest! {
         let map = row.grid.unwrap();
         prop_assert!(map.values.iter().all(|weight| (0.0..=1.0 + 1e-5).contains(weight)));
         // The window that is shown is where the weights are.
-        let visible = crate::attention::visible(&record, &query).unwrap();
+        let visible = crate::attention::visible(&record, &query, crate::attention::Direction::From).unwrap();
         prop_assert_eq!(visible.len(), 1);
         for y in 0..rows {
             for x in 0..columns {
@@ -232,6 +232,14 @@ fn a_part_of_a_map_is_cut_out_row_by_row() {
     };
     let part = map.part(rect(1, 0, 2, 2));
     assert_eq!((part.grid, &part.values[..]), (grid(1, 2), &[4.0, 5.0][..]));
+    let patches = Heatmap {
+        grid: grid(3, 4),
+        values: (0..12u8).map(f32::from).collect(),
+    };
+    assert_eq!(patches.of_patches(1), patches);
+    let by_two = patches.of_patches(2);
+    // The last row is less than a patch.
+    assert_eq!((by_two.grid, by_two.values), (grid(1, 2), vec![10.0, 18.0]));
     let beyond = map.part(rect(1, 2, 9, 9));
     assert_eq!((beyond.grid, &beyond.values[..]), (grid(1, 1), &[6.0][..]));
     assert!(map.part(rect(5, 5, 9, 9)).values.is_empty());

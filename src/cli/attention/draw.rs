@@ -91,14 +91,13 @@ impl Look {
         photo: &Photo,
     ) -> Result<Vec<u8>, Failure> {
         let size = (photo.width() as usize, photo.height() as usize);
-        let maps = found.maps()?;
         let asked = (!self.unmarked).then(|| asked(found, size));
         let picture = HeatmapPicture {
-            map: (*maps.first().ok_or_else(nothing)?).clone(),
+            map: found.shown()?.ok_or_else(nothing)?,
             view: found.view,
             style: self.style,
             opacity: (!self.alone).then(|| self.opacity.unwrap_or(OPACITY)),
-            windows: Vec::new(),
+            windows: found.windows()?,
             marks: mask.cloned().into_iter().chain(asked).collect(),
         };
         Ok(heatmaps_png(&[picture], photo)?)
@@ -108,11 +107,8 @@ impl Look {
     /// layer by layer, without the tokens that lie on padding beside the photo.
     pub fn sheet(&self, found: &[Found<'_>], photo: &Photo) -> Result<Vec<u8>, Failure> {
         let layer = |found: &Found<'_>| {
-            Ok::<_, Failure>(SheetLayer {
-                index: found.index,
-                maps: found.maps()?.into_iter().cloned().collect(),
-                view: found.view,
-            })
+            let (index, (maps, view)) = (found.index, found.in_sight()?);
+            Ok::<_, Failure>(SheetLayer { index, maps, view })
         };
         let sheet = ContactSheet {
             layers: found.iter().map(layer).collect::<Result<_, _>>()?,

@@ -2,8 +2,8 @@
 
 use super::args::{Args, Class, What};
 use crate::attention::{
-    AttentionError, HeadStatistics, Heatmap, Query, Reverse, Row, all_heads, check_rollout,
-    reverse, rollout_row, row, statistics_on_photo,
+    AttentionError, Direction, HeadStatistics, Heatmap, Query, Reverse, Row, TokenRect, all_heads,
+    check_rollout, in_sight, patch_side, reverse, rollout_row, row, statistics_on_photo, windows,
 };
 use crate::cli::Failure;
 use crate::cli::layers::{Layers, Side};
@@ -31,6 +31,8 @@ pub struct Found<'a> {
     pub asked: Option<(Grid, View)>,
     /// The class whose score is explained.
     pub class: Option<String>,
+    /// Which way it was looked.
+    pub direction: Direction,
     /// The part of the photo under the query tokens.
     queries: View,
 }
@@ -70,6 +72,7 @@ impl<'a> Found<'a> {
             view: found.view,
             asked: None,
             class: Some(found.name),
+            direction: Direction::From,
             queries: layers.view(record, Side::Queries),
         })
     }
@@ -114,6 +117,10 @@ impl<'a> Found<'a> {
             view: view(result),
             asked: tokens.grid.map(|grid| (grid, view(asked))),
             class: None,
+            direction: match asked {
+                Side::Queries => Direction::From,
+                Side::Keys => Direction::To,
+            },
             queries: view(Side::Queries),
         })
     }
@@ -124,6 +131,31 @@ impl<'a> Found<'a> {
         maps.ok_or_else(|| AttentionError::NoGrid {
             layer: self.record.layer.clone(),
         })
+    }
+
+    /// The first map as it is looked at: where a token sees those at its own place
+    /// of patches only, by whole patches.
+    pub fn shown(&self) -> Result<Option<Heatmap>, AttentionError> {
+        let side = patch_side(self.record);
+        Ok(self.maps()?.first().map(|map| map.of_patches(side)))
+    }
+
+    /// The windows of the tokens asked for; nothing in layers without windows.
+    pub fn windows(&self) -> Result<Vec<TokenRect>, AttentionError> {
+        match &self.query {
+            Some(query) => windows(self.record, query, self.direction),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The maps as far as the tokens asked for can see, and the part of the photo
+    /// under them.
+    pub fn in_sight(&self) -> Result<(Vec<Heatmap>, View), AttentionError> {
+        let maps = self.maps()?;
+        match &self.query {
+            Some(query) => in_sight(self.record, (query, self.direction), (&maps, self.view)),
+            None => Ok((maps.into_iter().cloned().collect(), self.view)),
+        }
     }
 
     /// The statistics of the layer's attention heads, in pixels of the photo.

@@ -7,7 +7,7 @@ use super::panel::about;
 use super::statistics_plot::{PlotInput, StatisticsPlot};
 use crate::app::inspector::{Asking, AttentionCommand, Comparison, Subject};
 use crate::app::{App, Command};
-use crate::attention::{AttentionError, Fusion, Heatmap, LayerMaps, TokenRect, token_norms};
+use crate::attention::{AttentionError, Fusion, Heatmap, LayerMaps, token_norms};
 use crate::models::Capability;
 use crate::ui::icons;
 use crate::ui::theme::space;
@@ -115,16 +115,13 @@ impl Heads {
     }
 }
 
-/// The windows that the tokens asked for can see, cut out of the maps, of
-/// layers that look within windows.
+/// The maps of layers whose tokens do not see the whole photo, as far as those
+/// asked for can see.
 fn windows(app: &App) -> Vec<Option<Vec<Heatmap>>> {
     let inspector = &app.inspector;
     let layers = inspector.maps().iter().enumerate();
     let cut = |(at, maps): (usize, &Result<LayerMaps, AttentionError>)| {
-        let maps = maps.as_ref().ok()?;
-        let windows = inspector.windows(at, maps);
-        let all = windows.into_iter().reduce(TokenRect::union)?;
-        Some(maps.maps.iter().map(|map| map.part(all)).collect())
+        Some(inspector.in_sight(at, maps.as_ref().ok()?)?.0)
     };
     layers.map(cut).collect()
 }
@@ -202,8 +199,15 @@ fn subject(ui: &mut Ui, app: &mut App) {
             choices.truncate(1);
         }
         let unfit = inspector.unfit_for_rollout();
+        let can = |what| inspector.inspection().is_some_and(|known| known.model.can(what));
+        let tells_classes = can(Capability::ClassMap) || can(Capability::Classes);
         for (subject, name, meaning) in choices {
-            let why = unfit.as_deref().filter(|_| subject == Subject::Rollout);
+            let no_classes = Some("This model tells no classes").filter(|_| !tells_classes);
+            let why = match subject {
+                Subject::Rollout => unfit.as_deref(),
+                Subject::Relevance => no_classes.or(unfit.as_deref()),
+                _ => None,
+            };
             let button = egui::Button::selectable(inspector.subject == subject, name);
             let response = ui
                 .add_enabled(why.is_none(), button)

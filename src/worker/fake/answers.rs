@@ -45,6 +45,7 @@ pub(super) fn answer(
             Analysed::Outcome(outcome(photo, inspection, what)?)
         }
         Analysis::Rows(_)
+        | Analysis::Columns(..)
         | Analysis::Reverse
         | Analysis::Statistics
         | Analysis::Rollout(..)

@@ -1,11 +1,16 @@
 //! What is recorded, and which part of the photo it lies on.
 
-use crate::attention::{Direction, Place};
+use crate::attention::{AllMaps, Direction, Layers, Place};
 use crate::models::predict::{Framing, Options};
 use crate::models::{Prompt, PromptPoint};
 use crate::nn::{Ablation, Capture};
+use crate::task::detached;
 use crate::worker::testing::Bench;
 use crate::worker::{Analysed, Analysis, JobError, Outcome, WhatIf};
+
+fn all_look(layers: &Layers, place: &Place) -> AllMaps {
+    detached(|task| layers.all_look(place, task)).unwrap()
+}
 
 fn near(got: f64, wanted: f64) {
     assert!((got - wanted).abs() < 1.0, "{got} is not {wanted}");
@@ -25,7 +30,7 @@ fn a_photo_that_is_squashed_is_covered_by_the_grid() {
     near(view.bottom, 64.0);
     // 4 × 4 tokens: the last one is under the lower right corner.
     let corner = Place::Points(vec![[96.0, 63.0]]);
-    for maps in layers.all_look(&corner) {
+    for maps in all_look(layers, &corner) {
         let maps = maps.unwrap();
         assert_eq!(maps.maps.len(), 3);
         let total = maps.maps[0].sum() + maps.prefix[0].iter().sum::<f32>();
@@ -101,7 +106,7 @@ fn the_prompt_decoder_looks_from_and_at_its_tokens() {
     };
     assert!(found.mask_token < found.tokens.len());
     assert_eq!(found.layers.view, bench.inspection.layers.view);
-    let maps = found.layers.all_look(&Place::Prefix(found.mask_token));
+    let maps = all_look(&found.layers, &Place::Prefix(found.mask_token));
     assert!(maps.iter().any(|maps| maps.is_ok()));
     // A model without prompts has no such layers.
     let mut bench = Bench::new("vit", &Options::default());
@@ -167,8 +172,8 @@ fn layers_have_grids_of_their_own() {
         .map(|grid| grid.rows)
         .collect();
     assert_eq!(grids, [16, 16, 8, 4, 2]);
-    let maps = layers.all_look(&Place::Points(vec![[30.0, 30.0]]));
+    let maps = all_look(layers, &Place::Points(vec![[30.0, 30.0]]));
     assert!(maps.iter().all(|maps| maps.is_ok()));
-    let maps = layers.all_look(&Place::Class);
+    let maps = all_look(layers, &Place::Class);
     assert!(maps.iter().all(|maps| maps.is_err()));
 }

@@ -34,6 +34,10 @@ fn attention_is_recorded_once_and_asked_often() {
         panic!("the other way round is asked for");
     };
     assert_eq!(reverse.len(), rows.len());
+    let Analysed::Rows(columns) = ask(Analysis::Columns(place.clone(), reverse)) else {
+        panic!("who looks there is asked for");
+    };
+    assert_eq!(columns.len(), rows.len());
     let options = RolloutOptions::default();
     let Analysed::Whole(whole) = ask(Analysis::Rollout(place, options)) else {
         panic!("rollout is asked for");

@@ -1,7 +1,7 @@
 //! Clicks and strokes of the attention tool.
 
 use super::*;
-use crate::attention::TokenMask;
+use crate::attention::{Query, TokenMask};
 
 /// What a stroke grows to that goes over `places`, an event for each.
 fn grown(bench: &mut Bench, places: &[[f32; 2]]) -> TokenMask {
@@ -93,4 +93,33 @@ fn while_the_prompt_decoder_is_shown_a_stroke_grows_along_the_encoder() {
     bench.attention(C::AskFrom(Asking::Prompt));
     bench.app.pin([13.0, 13.0]);
     assert!(bench.inspector().pinned.is_empty(), "the same token");
+}
+
+#[test]
+fn many_tokens_are_asked_of_the_worker_whichever_way() {
+    let mut bench = Bench::inspecting();
+    let recorded = bench.app.inspector.recorded.as_mut().unwrap();
+    let layers = &mut recorded.inspection.layers;
+    // As much work as a large model's few layers.
+    let many = layers.records.iter().cycle().take(600).cloned();
+    layers.records = many.collect();
+    for direction in [Direction::From, Direction::To] {
+        bench.app.inspector.direction = direction;
+        bench.app.look_at([15.0, 15.0]);
+        bench.settle();
+        assert_eq!(bench.inspector().maps().len(), 600);
+        bench.app.inspector.stroke = Mask::from_rect(Rect::new(0, 0, 120, 80));
+        let ask = AttentionCommand::AskFrom(Asking::Stroke);
+        bench.app.apply(Command::Attention(ask));
+        let awaited = |bench: &Bench| bench.inspector().awaits(AnalysisKind::Rows);
+        assert!(awaited(&bench), "{direction:?}");
+        bench.settle();
+        assert!(!awaited(&bench));
+        let maps = bench.inspector().maps()[0].as_ref().unwrap();
+        let Query::Tokens(tokens) = &maps.query else {
+            panic!("all tokens are asked");
+        };
+        assert_eq!(tokens.len(), GRID.len());
+        bench.attention(AttentionCommand::AskFrom(Asking::Pointer));
+    }
 }
