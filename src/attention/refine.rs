@@ -277,7 +277,7 @@ impl Refiner<'_> {
     /// The filtered map, lifted around those connected parts of `tokens` of which
     /// it leaves too little.
     fn lifted(&self, filtered: Vec<f32>, tokens: &TokenMask, zone: &Zone) -> Vec<f32> {
-        let view = zone.from_its_corner(self.guide.scaled(self.view, self.guide.size));
+        let view = zone.counted_from(self.guide.scaled(self.view, self.guide.size));
         let (size, width) = (zone.size(), zone.x.len());
         let mut lifted = None;
         for part in tokens.components() {

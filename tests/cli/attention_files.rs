@@ -185,7 +185,7 @@ fn what_a_windowed_layer_cannot_see_is_left_out() {
             options,
         ]
         .concat();
-        reported(&bench, "mobile_sam", &all);
+        reported(&bench, "sam", &all);
         let picture = image::open(&file).unwrap().to_rgb8();
         let blank = picture.pixels().filter(|pixel| pixel.0 == [0; 3]).count();
         1.0 - blank as f64 / picture.pixels().len() as f64

@@ -21,7 +21,7 @@ impl Zone {
     }
 
     /// The same place, counted from the upper left corner of the zone.
-    pub fn from_its_corner(&self, view: View) -> View {
+    pub fn counted_from(&self, view: View) -> View {
         let (left, top) = (self.x.start as f64, self.y.start as f64);
         View {
             left: view.left - left,
