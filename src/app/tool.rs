@@ -54,9 +54,7 @@ impl Tool {
             Self::Box => "Drag a box around an object",
             Self::Brush => "Paint, Shift draws a straight line",
             Self::Eraser => "Erase, Shift draws a straight line",
-            Self::Attention => {
-                "Point at a token, click pins it, drag asks for all under the stroke"
-            }
+            Self::Attention => "Click pins a token, drag asks for all under it",
         }
     }
 

@@ -85,6 +85,10 @@ fn all_actions() -> Vec<Action> {
     add("", "Attention as prompt", key(SHIFT, Key::P), None, Command::Attention(AttentionCommand::Prompt));
     add("", "Export attention…", None, None, Command::AskForAttentionExport);
     add("", "More like this", key(NONE, Key::M), None, Command::Attention(AttentionCommand::MoreLikeThis));
+    add("", "More like this in the folder", None, None, Command::Attention(AttentionCommand::SearchFolder));
+    add("", "Which attention heads matter most", None, None, Command::Attention(AttentionCommand::Rank));
+    add("", "Switch all attention heads on", None, None, Command::Attention(AttentionCommand::AllOn));
+    add("", "Unpin all tokens", None, None, Command::Attention(AttentionCommand::ClearProbes));
     add("", "Smaller brush", key(NONE, Key::OpenBracket), None, Command::ResizeBrush(-1.0));
     add("", "Larger brush", key(NONE, Key::CloseBracket), None, Command::ResizeBrush(1.0));
 

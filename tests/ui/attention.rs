@@ -178,6 +178,8 @@ fn a_stroke_asks_for_all_under_it() {
 #[test]
 fn thumbnails_are_chosen_fused_and_compared() {
     let (mut bench, _) = inspecting();
+    let left = |bench: &Bench| bench.harness.get_by_label("Who looks here").rect().left();
+    let before = left(&bench);
     assert_eq!(bench.titles(), ["Layer 1, mean of 3 attention heads"]);
     bench.press("Layer 0, attention head 1");
     assert_eq!(bench.titles(), ["Layer 0, attention head 1"]);
@@ -193,6 +195,9 @@ fn thumbnails_are_chosen_fused_and_compared() {
         bench.titles(),
         ["Layer 0, attention head 1", "Layer 1, attention head 2"]
     );
+    // The row of the comparison does not push the panel wider.
+    bench.harness.run_steps(5);
+    assert_eq!(left(&bench), before);
     bench.press("Difference");
     assert_eq!(bench.pictures()[0].unit, Unit::Difference);
     assert!(bench.pictures().len() == 1 && bench.has("difference of shares"));

@@ -142,7 +142,11 @@ impl AttentionCommand {
                 Some("Find more like a segment on this photo first")
             }
             Self::SearchFolder => app.folder.is_none().then_some("Open a folder to search it"),
+            Self::Rank if !shown => Some("Open the attention inspector first (A)"),
             Self::Rank => app.no_prediction(),
+            Self::AllOn => {
+                (app.inspector.experiment.is_nothing()).then_some("All attention heads are on")
+            }
             Self::ToggleOff(layer, head) if !app.is_off((*layer, *head)) => app.no_prediction(),
             Self::ToggleLayerOff(_) => app.no_prediction(),
             Self::ToggleBrush => app.open.is_none().then_some("Open a photo first"),

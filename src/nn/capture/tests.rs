@@ -149,3 +149,24 @@ fn records_that_do_not_fit_their_description_are_refused() {
     assert!(record(&[4, 1, 4, 3], relative(&[4, 3], 2)).is_err());
     assert!(record(&[4, 1, 4, 3], relative(&[7, 3], 4)).is_err());
 }
+
+#[test]
+fn a_vit_base_at_480_pixels_records_less_than_150_mb() {
+    let grid = Grid {
+        rows: 30,
+        columns: 30,
+    };
+    let tokens = Tokens {
+        prefix: 1,
+        grid: Some(grid),
+    };
+    let (layers, heads, dim) = (12, 12, 64);
+    let shape = (heads, tokens.len(), dim);
+    let side = || {
+        let zeros = Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu);
+        (tokens, zeros.unwrap())
+    };
+    let record = QueryKey::stored("layer".into(), side(), side(), 1.0, Bias::None).unwrap();
+    assert_eq!(record.bytes(), 2 * 4 * heads * 901 * dim);
+    assert!(layers * record.bytes() < 150_000_000);
+}

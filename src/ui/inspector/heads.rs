@@ -258,7 +258,8 @@ fn several(ui: &mut Ui, app: &mut App, out: &mut Vec<Command>) {
         });
     }
     if let Some((layer, head)) = inspector.compared {
-        ui.horizontal(|ui| {
+        // Wrapped: a row that is too long would widen the panel.
+        ui.horizontal_wrapped(|ui| {
             ui.label(dim(ui, format!("Against layer {layer}, no. {head}")));
             let beside = inspector.comparison == Comparison::SideBySide;
             let beside = beside || !inspector.has_difference();

@@ -70,8 +70,11 @@ fn title(ui: &mut Ui, app: &App, out: &mut Vec<Command>) {
             };
             let layers = known.layers.records.len();
             let bytes = app.inspector.bytes() as f64 / f64::from(1 << 20);
-            let text = format!("{} · {layers} layers · {bytes:.0} MB", known.model.title);
-            let tip = "Recorded queries and keys, from which every row of attention is computed";
+            let text = format!("{} · {bytes:.0} MB", known.model.title);
+            let tip = format!(
+                "{bytes:.1} MB of queries and keys of {layers} layers, from which every row of \
+                 attention is computed"
+            );
             ui.add(egui::Label::new(dim(ui, text).small()).truncate())
                 .on_hover_text(tip);
         });
