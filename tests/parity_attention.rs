@@ -4,13 +4,14 @@
 
 use candle_core::{Device, Tensor};
 use patchlens::attention::{
-    Heads, Query, Reverse, RolloutOptions, all_heads, attentions, rollout, rollout_row, row,
-    statistics,
+    Heads, Query, Reverse, RolloutOptions, Target, all_heads, attentions, relevance, rollout,
+    rollout_row, row, statistics,
 };
 use patchlens::models::mobilevit::MobileVit;
+use patchlens::models::predict::{Options, Picture, observe};
 use patchlens::models::segformer::SegFormer;
 use patchlens::models::vit::VisionTransformer;
-use patchlens::models::{Checkpoint, VisionModel, sam};
+use patchlens::models::{Checkpoint, VisionModel, registry, sam};
 use patchlens::nn::capture::QueryKey;
 use patchlens::nn::{Capture, Watch};
 use patchlens::task::{Task, detached};
@@ -111,6 +112,37 @@ fn check_maps(name: &str, records: fn(&Fixture) -> Vec<QueryKey>) {
         assert_eq!(got.dims(), shape, "{what}");
         let got: Vec<f32> = got.flatten_all().unwrap().to_vec1().unwrap();
         close(&got, want, &what);
+    }
+}
+
+/// Gradient-weighted rollout of the class token for each class, computed with
+/// PyTorch's own gradients.
+#[test]
+fn relevance_is_that_of_the_references_gradients() {
+    for name in ["vit", "deit"] {
+        let mut fixture = Fixture::open(name);
+        fixture.expected = std::fs::read(fixture.folder.join("relevance.safetensors")).unwrap();
+        let photo = image::open(fixture.folder.join("image.png")).unwrap();
+        let photo = photo.to_rgb8();
+        let picture = Picture {
+            rgb: photo.as_raw(),
+            width: photo.width(),
+            height: photo.height(),
+        };
+        let load = |task: Task<'_>| registry::load(fixture.folder.as_os_str(), task);
+        let model = detached(load).unwrap();
+        let look = |task: Task<'_>| observe(&model, picture, &Options::default(), task);
+        let seen = detached(look).unwrap();
+        let classes = model.info.labels.classes.len();
+        assert!(classes > 1);
+        for class in 0..classes {
+            let explain = |task: Task<'_>| relevance(&model, &seen, &Target::Class(class), task);
+            let row = detached(explain).unwrap().row;
+            let grid = row.grid.unwrap().values;
+            let got: Vec<f32> = row.prefix.iter().chain(&grid).copied().collect();
+            let (_, want) = fixture.tensor(&format!("relevance.{class}")).unwrap();
+            close(&got, &want, &format!("{name} class {class}"));
+        }
     }
 }
 
