@@ -161,24 +161,26 @@ impl ModelEngine {
         }
         let prompt = what.prompt.as_ref();
         let prompt = prompt.ok_or_else(|| JobError::Failed("there is no prompt".to_owned()))?;
-        let encoding = if what.encoder.is_empty() {
-            self.observe(photo, &inspection.name, &inspection.options, steps)?
-                .seen
-        } else {
-            encode(&model, photo, &options.watch(), steps)?
+        let whole = self.observe(photo, &inspection.name, &inspection.options, steps)?;
+        let seen = match what.encoder.is_empty() {
+            true => whole.seen.clone(),
+            false => encode(&model, photo, &options.watch(), steps)?,
         };
-        let Seen::Encoding(encoding) = encoding else {
+        let (Seen::Encoding(whole), Seen::Encoding(encoding)) = (&whole.seen, &seen) else {
             return Err(JobError::Failed("this model takes no prompts".to_owned()));
         };
         steps.run(Stage::Decoding, |_| {
+            let promptable = model.promptable()?;
+            // The same one of several masks: another would be another question.
+            let all_on = promptable.decode(whole, prompt, &Watch::default())?;
             let watch = Watch {
                 capture: Capture::Off,
                 ablation: what.decoder.clone(),
             };
-            let prediction = model.promptable()?.decode(&encoding, prompt, &watch)?;
-            let best = prediction.candidates.get(prediction.best);
-            let best = best.ok_or_else(|| JobError::Failed("there is no mask".to_owned()))?;
-            Ok::<_, JobError>(Outcome::Mask(best.mask(&encoding), best.score))
+            let prediction = promptable.decode(encoding, prompt, &watch)?;
+            let mask = prediction.candidates.get(all_on.best);
+            let mask = mask.ok_or_else(|| JobError::Failed("there is no mask".to_owned()))?;
+            Ok::<_, JobError>(Outcome::Mask(mask.mask(encoding), mask.score))
         })
     }
 
