@@ -79,8 +79,8 @@ impl Relevance {
 
 /// What the score of a class rests on, for the model that made `observation`:
 /// runs it again on the same pixels, with the same attention heads off, and
-/// follows the gradient back through all layers. Takes about as long as three
-/// forward passes.
+/// follows the gradient back through all layers. Takes three to four times as long as a
+/// forward pass.
 ///
 /// # Errors
 /// If the model tells no classes, there is no such class, it wins nowhere or the
