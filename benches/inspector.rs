@@ -14,7 +14,7 @@ use candle_core::{Device, Tensor};
 use divan::Bencher;
 use egui::{Event, Key, Modifiers, Pos2, Vec2};
 use egui_kittest::Harness;
-use patchlens::app::{Command, Settings};
+use patchlens::app::{AttentionCommand, Command, Settings};
 use patchlens::models::registry::{MOBILE_SAM, PLAIN_DEEPLAB};
 use patchlens::ui::Window;
 use patchlens::worker::{DEFAULT_MODEL, ModelEngine, Worker};
@@ -99,6 +99,25 @@ const SMALL_VIT: &str = "vit-small";
 fn hover_with_the_grid_open(bencher: Bencher, model: &str) {
     let mut desk = Desk::new(model, true);
     bencher.bench_local(|| desk.hover());
+}
+
+/// The engine tries MobileSAM's attention heads one by one meanwhile.
+#[divan::bench(max_time = 6)]
+fn hover_while_the_engine_works(bencher: Bencher) {
+    let mut desk = Desk::new(MOBILE_SAM, true);
+    let app = &mut desk.harness.state_mut().app;
+    app.add_point(300.0, 200.0, true);
+    desk.until(|window| {
+        window
+            .app
+            .open
+            .as_ref()
+            .is_some_and(|open| open.prompting.offer.is_some())
+    });
+    let app = &mut desk.harness.state_mut().app;
+    app.apply(Command::Attention(AttentionCommand::Rank));
+    bencher.bench_local(|| desk.hover());
+    assert!(desk.harness.state().app.is_model_busy());
 }
 
 #[divan::bench(max_time = 3)]

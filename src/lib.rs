@@ -29,7 +29,8 @@
 //! The inspector ([`app::inspector`]) has a photo shown to the chosen model once; the
 //! job's answer is an [`worker::Inspection`], which shares the recorded queries and
 //! keys. As the pointer moves, the state asks [`attention::Layers`] for the rows of
-//! all attention heads, between two frames: a *place* of the photo is other tokens in
+//! all attention heads, between two frames and on threads of their own, so that a
+//! running model does not make it stutter: a *place* of the photo is other tokens in
 //! each layer. What takes longer than a frame is a [`worker::Analysis`]; of each kind
 //! the latest wins, and long series (all attention heads, a whole folder) are sent one
 //! by one, so that a click never waits for them. Masks made of attention are proposals

@@ -35,6 +35,7 @@
 mod brush;
 mod color_map;
 mod error;
+mod frames;
 mod guided;
 mod layers;
 mod marks;
@@ -61,6 +62,7 @@ pub(crate) mod testing;
 pub use brush::Growth;
 pub use color_map::ColorMap;
 pub use error::AttentionError;
+pub use frames::between_frames;
 pub use layers::{AllMaps, Direction, LayerMaps, Layers, Place};
 pub use marks::outline;
 pub use mass::mass_threshold;

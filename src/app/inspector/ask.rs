@@ -3,7 +3,7 @@
 use super::search::Search;
 use super::state::{Asked, Asking, Recorded, Rows, Subject, Subjects};
 use crate::app::{Activity, ActivityKind, App, Tool};
-use crate::attention::{Direction, Place, Reverse};
+use crate::attention::{Direction, Place, Reverse, between_frames};
 use crate::models::{Capability, predict};
 use crate::nn::capture::{Grouping, QueryKey};
 use crate::task::detached;
@@ -306,10 +306,13 @@ impl App {
         if !of_prompt && layers.cost(&place, way) > BETWEEN_FRAMES {
             return self.ask(rows(place, prepared), asked);
         }
-        let maps = detached(|task| match &prepared {
-            None => layers.all_look(&place, task),
-            Some(prepared) => layers.all_looked_at(prepared, &place, task),
-        });
+        let compute = || {
+            detached(|task| match &prepared {
+                None => layers.all_look(&place, task),
+                Some(prepared) => layers.all_looked_at(prepared, &place, task),
+            })
+        };
+        let maps = between_frames(compute);
         let of = (place, direction, of_prompt);
         // Nobody cancels it.
         self.inspector.set_maps(Some(of), maps.unwrap_or_default());

@@ -6,7 +6,9 @@ use egui::{
 
 use super::scene::Scene;
 use super::view::View;
-use crate::attention::{ColorMap, Heatmap, Interpolation, Style, ValueRange, render};
+use crate::attention::{
+    ColorMap, Heatmap, Interpolation, Style, ValueRange, between_frames, render,
+};
 use crate::models::geometry;
 use crate::ui::theme;
 
@@ -80,7 +82,7 @@ impl HeatPicture {
     }
 
     fn upload(&mut self, ctx: &Context, heat: &Heat<'_>) {
-        let Some(image) = picture(heat) else {
+        let Some(image) = between_frames(|| picture(heat)) else {
             self.texture = None;
             return;
         };

@@ -8,7 +8,7 @@ use egui::{
 };
 
 use super::thumbnails::{self, Sheet};
-use crate::attention::{ColorMap, Heatmap};
+use crate::attention::{ColorMap, Heatmap, between_frames};
 use crate::ui::theme::{self, Colors, size};
 
 /// Corners of thumbnails and their rings, in points.
@@ -102,7 +102,9 @@ impl HeadGrid {
         }
         self.drawn = wanted;
         let (layers, shared) = (input.layers, input.shared_range);
-        let (sheet, image) = thumbnails::draw(layers, input.colors, shared, limit);
+        let colors = input.colors;
+        let draw = || thumbnails::draw(layers, colors, shared, limit);
+        let (sheet, image) = between_frames(draw);
         self.sheet = sheet;
         if image.pixels.is_empty() {
             self.texture = None;
