@@ -207,6 +207,9 @@ fn hint(app: &App) -> &'static str {
     let picking = |open: &OpenDocument| open.prompting.is_picking();
     match &app.open {
         Some(open) if picking(open) => "Click an area to accept it",
+        _ if app.tool == Tool::Attention && app.inspector.grows => {
+            "A stroke grows along the attention"
+        }
         _ => app.tool.hint(),
     }
 }
